@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which copy of the lane operations runs: the best one for this CPU, or the one a test asks for. */
+#include "interp/isa.h"
+
+#include <string.h>
+
+/* A family that is not built selects nothing. */
+#define WEAK(name) _Pragma(#name)
+#define X(name) WEAK(weak name##_base) WEAK(weak name##_v3) WEAK(weak name##_v4)
+LANE_SELECTORS(X)
+#undef X
+
+#define X(name) name##_base,
+static lane_selector *const set_base[] = {LANE_SELECTORS(X)};
+#undef X
+#define X(name) name##_v3,
+static lane_selector *const set_v3[] = {LANE_SELECTORS(X)};
+#undef X
+#define X(name) name##_v4,
+static lane_selector *const set_v4[] = {LANE_SELECTORS(X)};
+#undef X
+
+static const struct isa {
+    const char *name;
+    lane_selector *const *set;
+} isas[] = {{"base", set_base}, {"v3", set_v3}, {"v4", set_v4}};
+
+static const struct isa *current;
+
+static bool supported(const char *name)
+{
+    if (!strcmp(name, "v4"))
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vl") && supported("v3");
+    if (!strcmp(name, "v3"))
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+               __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("f16c") && __builtin_cpu_supports("lzcnt");
+    return true;
+}
+
+bool interp_force_isa(const char *name)
+{
+    for (size_t i = sizeof isas / sizeof *isas; i-- > 0;)
+        if ((!name || !strcmp(name, isas[i].name)) && supported(isas[i].name)) {
+            current = &isas[i];
+            return true;
+        }
+    return false;
+}
+
+lane_op *interp_select(const struct ptx_insn *insn, const struct lane_widths *w)
+{
+    if (!current)
+        interp_force_isa(NULL);
+    for (size_t i = 0; i < sizeof set_base / sizeof *set_base; i++) {
+        lane_op *op = current->set[i] ? current->set[i](insn, w) : NULL;
+        if (op)
+            return op;
+    }
+    return NULL;
+}
