@@ -101,9 +101,9 @@ enum ptx_operand_kind {
     PTX_OPERAND_SYM,   /* address of symbol sym, plus imm */
     PTX_OPERAND_MEM,   /* [reg + imm], [sym + imm] or [imm]: reg or sym is -1 when absent */
     PTX_OPERAND_VEC,   /* n elements in elems, each REG, IMM or NONE ('_') */
-    PTX_OPERAND_LABEL, /* index of the instruction branched to */
-    PTX_OPERAND_FUNC,  /* func: the callee (index into module->functions) */
-    PTX_OPERAND_TABLE, /* brx.idx's .branchtargets or call's .calltargets/.callprototype: index into function->tables */
+    PTX_OPERAND_LABEL, /* sym: index of the instruction branched to */
+    PTX_OPERAND_FUNC,  /* sym: the callee (index into module->functions) */
+    PTX_OPERAND_TABLE, /* sym: brx.idx's .branchtargets or call's .calltargets/.callprototype: index into function->tables */
 };
 
 struct ptx_operand {
@@ -111,8 +111,9 @@ struct ptx_operand {
     bool negated;      /* !p */
     uint8_t sreg;      /* enum ptx_sreg */
     uint8_t component;
-    uint8_t sub;       /* byte/half selector of video operands: 0 none, 1..4 .b0...b3, 5..6 .h0 .h1; two-digit masks in imm */
-    uint8_t n;         /* VEC: elements */
+    uint8_t sub;       /* selector of video operands: 0 none, 1..4 .b0...b3, 5..6 .h0 .h1; 7 .hXY, 8 .bWXYZ or a destination
+                          mask of several bytes: its n digits are in imm, one a nibble, as written (.b3210 is 0x3210) */
+    uint8_t n;         /* VEC: elements; sub 7 and 8: digits */
     int32_t reg;
     int32_t sym;
     int64_t imm;
@@ -120,10 +121,12 @@ struct ptx_operand {
 };
 
 #define PTX_MAX_OPERANDS 8
+#define PTX_MAX_ELEMENTS 255 /* of a VEC: a call's arguments; anything else has at most 32 */
 #define PTX_MAX_TYPES 4
 
 /* One instruction. Operand order is PTX's own: destination first ('ops[0]'), then sources; 'dst2' is the second destination of
- * d|p forms (setp, shfl.sync, match.all, elect). 'call' has ops[0] = FUNC or REG (indirect), ops[1] = VEC of return
+ * d|p forms (setp, shfl.sync, match.all, elect). An optional operand that is absent leaves no gap when it is the last one and
+ * a NONE when it is not. Advisory cache-policy operands are dropped. 'call' has ops[0] = FUNC or REG (indirect), ops[1] = VEC of return
  * parameters (SYM), ops[2] = VEC of arguments (SYM, REG or IMM), ops[3] = TABLE for an indirect call's prototype.
  * The guard (@p, @!p) is 'guard' with 'guard_negated'. */
 struct ptx_insn {
@@ -178,7 +181,8 @@ struct ptx_symbol {
      * param area; module-level global and const variables: from the start of the module's data image. Module-level shared
      * variables are laid out per function that refers to them, at function->shared_offset[]. */
     uint64_t offset;
-    const uint8_t *init;      /* size bytes, or NULL: zero */
+    const uint8_t *init;      /* the first init_size bytes (init_size <= size); what follows is zero */
+    uint64_t init_size;
     struct ptx_reloc *relocs;
     uint32_t nrelocs;
     int32_t owner;            /* function index, or -1: the module's */
@@ -208,7 +212,7 @@ struct ptx_function {
     /* Formal parameters: symbols [first_param, first_param + nparams); .func returns likewise. A formal declared
      * .reg has 'space' reg and its register number in 'offset'. */
     uint32_t first_param, nparams, first_ret, nrets;
-    uint32_t param_size;     /* entry: bytes of the parameter buffer */
+    uint32_t param_size;     /* bytes of the parameter buffer; .func: return values first, then parameters */
     uint32_t maxntid[3], reqntid[3], minnctapersm, maxnreg, cluster[3]; /* 0: not given */
 
     /* After ptx_function_parse(): */
@@ -223,10 +227,11 @@ struct ptx_function {
     uint32_t shared_size;    /* static shared memory of this function alone, and of module-level variables it names */
     uint32_t shared_align;
     uint32_t local_size;     /* bytes of local variables a lane */
-    uint32_t call_param_size; /* bytes a lane of .param variables declared in the body */
+    uint32_t call_param_size; /* bytes a lane of .param variables declared in the body; those of disjoint blocks share them */
     uint32_t barriers;       /* highest barrier number used + 1 */
     bool uses_dynamic_shared, has_calls, has_indirect_calls, has_barrier;
-    /* Module-level shared variables that this function (or a callee, see ptx_function_close()) names: offset by symbol. */
+    /* Every shared variable, of the module or of a function, that this function (after ptx_function_close(): or a callee)
+     * names, sorted by sym; see ptx_shared_offset(). Dynamic shared memory starts at shared_size. */
     struct ptx_shared_use { int32_t sym; uint32_t offset; } *shared_uses;
     uint32_t nshared_uses;
 };
@@ -267,6 +272,10 @@ void ptx_module_close(struct ptx_module *m);
 bool ptx_function_parse(struct ptx_module *m, struct ptx_function *f, struct ptx_error *err);
 /* The same for f and everything it can call; computes f's shared layout over all of them. */
 bool ptx_function_close(struct ptx_module *m, struct ptx_function *f, struct ptx_error *err);
+
+/* Where shared variable sym lies in the shared memory of kernel f, a closed entry; -1 when f does not use it. A callee's
+ * variables have no offset of their own: ask with the entry that was launched. */
+int64_t ptx_shared_offset(const struct ptx_function *f, int32_t sym);
 
 struct ptx_function *ptx_find_function(struct ptx_module *m, const char *name);
 struct ptx_symbol *ptx_find_symbol(struct ptx_module *m, const char *name); /* module-level variables */

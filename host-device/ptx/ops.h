@@ -2,7 +2,7 @@
 /* The tables of the PTX language: every opcode, type, state space, special register and instruction suffix that the front
  * end knows, each exactly once. From them come the enums (ir.h), the names, the lexer's look-up and the printer.
  *
- * To add an instruction: a row in PTX_OPS, its rule in check.c's table, its handler in each engine. */
+ * To add an instruction: a row in PTX_OPS, its rule in rules_table.h, its handler in each engine. */
 #ifndef VGPU_PTX_OPS_H
 #define VGPU_PTX_OPS_H
 
@@ -89,10 +89,12 @@
     X(l) X(r)                                          /* shf */ \
     X(clamp) X(wrap)                                   /* shf, bmsk, szext: see insn.clampmode */ \
     X(finite) X(infinite) X(number) X(notanumber) X(normal) X(subnormal) /* testp */ \
-    X(sync) X(arrive) X(red)                           /* bar, barrier, mbarrier */ \
+    X(sync) X(arrive) X(red)                           /* bar, barrier, mbarrier; the reduction is insn.atom or POPC */ \
+    X(warp)                                            /* bar.warp.sync: mode warp */ \
+    X(shr7) X(shr15)                                   /* vmad: insn.submode */ \
     X(load) X(store) X(mma)                            /* wmma: load.a load.b load.c store.d mma */ \
     X(async)                                           /* cp */ \
-    X(commit_group) X(wait_group) X(wait_all)          /* cp.async */ \
+    X(commit_group) X(wait_group) X(wait_all)          /* cp.async: insn.submode */ \
     X(wait) X(launch_dependents)                       /* griddepcontrol */ \
     X(pack)                                            /* cvt.pack */ \
     X(init) X(inval) X(test_wait) X(try_wait) X(expect_tx) X(complete_tx) X(arrive_drop) X(pending_count) /* mbarrier */
