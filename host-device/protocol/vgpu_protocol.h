@@ -35,6 +35,9 @@
 /* Top of the window: shared, local and parameter memory of running blocks; the guest cannot map there. */
 #define VGPU_SCRATCH_SIZE (256 * VGPU_GIB)
 #define VGPU_SCRATCH_BASE (VGPU_WINDOW_END - VGPU_SCRATCH_SIZE)
+/* The last part of that: images of modules (their .global and .const variables) and, never mapped, addresses of functions. */
+#define VGPU_IMAGE_BASE (VGPU_WINDOW_END - 64 * VGPU_GIB)
+#define VGPU_FUNCTION_BASE (VGPU_WINDOW_END - 16 * VGPU_GIB)
 /* Unit in which memory is mapped, unmapped and returned. */
 #define VGPU_GRANULE (2 * VGPU_MIB)
 /* Smallest extent of BAR2 that the host grants. */
