@@ -179,7 +179,7 @@ struct vgpu_reply {
 enum vgpu_msg_type {
     /* device model -> hostd, one connection a device (the QEMU front end) */
     VGPU_MSG_ATTACH = 1,    /* fds: BAR2 memfd (size sealed); a: its size; payload: struct vgpu_attach */
-    VGPU_MSG_ATTACHED,      /* reply; status; payload: struct vgpu_profile */
+    VGPU_MSG_ATTACHED,      /* reply; status; a: API hash; payload: struct vgpu_profile, or why not as text */
     VGPU_MSG_OPEN,          /* channel; fds: doorbell eventfd */
     VGPU_MSG_OPENED,        /* reply: channel, status */
     VGPU_MSG_CLOSE,         /* channel */
