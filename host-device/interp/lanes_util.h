@@ -124,7 +124,8 @@ static inline void lane_set_pred(uint32_t mask, void *dst, uint32_t bits)
  * names is refused, never ignored. */
 struct lane_row {
     uint16_t op;
-    uint8_t type, type2, sub;
+    uint8_t type, type2;
+    uint16_t sub;
     uint32_t flags;
     lane_op *run;
 };
