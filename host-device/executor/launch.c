@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Launches: what the guest asks is checked against the function and the hardware's limits, then run to its end on the pool. */
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "executor/executor.h"
+#include "executor/pool.h"
+#include "interp/interp.h"
+#include "ring_commands.h"
+#include "ring_decode.h"
+
+#define LAUNCH_COOPERATIVE 1u
+#define MAX_THREADS 1024
+
+static bool dims_ok(const struct vgpu_cmd_launch *c)
+{
+    uint64_t threads = 1;
+
+    for (int i = 0; i < 3; i++) {
+        if (!c->grid[i] || !c->block[i] || c->block[i] > MAX_THREADS || c->grid[i] > (i ? 65535u : 0x7fffffffu))
+            return false;
+        threads *= c->block[i];
+    }
+    return threads <= MAX_THREADS && c->block[2] <= 64;
+}
+
+static bool prepare(struct vgx *x, struct vgx_function *f, struct ptx_error *err)
+{
+    if (!f->kernel)
+        f->kernel = interp_kernel_new(f->module->ptx, f->ptx, &f->module->binding, err);
+    return f->kernel;
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+uint32_t vgx_cmd_launch(void *executor, const struct vgpu_cmd_launch *c, const void *tail, size_t tail_size)
+{
+    struct vgx *x = executor;
+    struct vgx_function *f = vgx_find_function(x, c->function);
+    struct ptx_error err = { 0 };
+    struct vg_fault fault = { 0 };
+    struct vg_launch launch = {
+        .dynamic_shared = c->shared,
+        .cluster = { 1, 1, 1 },
+        .params = tail,
+        .param_size = tail_size,
+        .grid_id = ++x->launches,
+        .cooperative = c->flags & LAUNCH_COOPERATIVE,
+        .sm_count = 1,
+        .print = vgx_print,
+        .print_arg = x,
+    };
+    double start;
+
+    if (!f)
+        return vgx_fail(x, CU_INVALID_HANDLE, "the guest launches a function that it never got");
+    if (!dims_ok(c) || (c->flags & ~LAUNCH_COOPERATIVE) || tail_size < f->ptx->param_size ||
+        c->shared > INTERP_MAX_SHARED || f->ptx->shared_size > INTERP_MAX_SHARED - c->shared)
+        return vgx_fail(x, CU_INVALID_VALUE, "launch of %s: grid, block, shared memory or parameters out of bounds", f->ptx->name);
+    if (!prepare(x, f, &err))
+        return vgx_fail(x, (uint32_t)err.code, "%s, line %u: %s", f->ptx->name, err.line, err.message);
+    memcpy(launch.grid, c->grid, sizeof(launch.grid));
+    memcpy(launch.block, c->block, sizeof(launch.block));
+    for (int i = 0; i < 3; i++)
+        launch.cluster[i] = c->cluster[i] ? c->cluster[i] : 1;
+    if (launch.cooperative) {
+        if (!x->grid_workspace)
+            x->grid_workspace = vgx_image_alloc(x, 64);
+        if (!x->grid_workspace)
+            return vgx_fail(x, CU_OUT_OF_MEMORY, "no memory for a cooperative launch");
+        memset((void *)x->grid_workspace, 0, 64);
+        launch.grid_workspace = x->grid_workspace;
+    }
+
+    start = seconds();
+    vg_pool_launch(x->pool, f->kernel, &launch, &fault);
+    vg_log(VG_LOG_DEBUG, "launch %" PRIu64 " %s grid %u,%u,%u block %u,%u,%u shared %u %.3f ms", launch.grid_id, f->ptx->name,
+           c->grid[0], c->grid[1], c->grid[2], c->block[0], c->block[1], c->block[2], c->shared, (seconds() - start) * 1e3);
+    if (fault.code)
+        return vgx_fail(x, (uint32_t)fault.code, "%s", fault.message);
+    return CU_OK;
+}
