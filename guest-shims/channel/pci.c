@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The device as a PCI function, through sysfs. */
+#include "channel/channel.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "channel/hooks.h"
+
+enum { OPEN_SECONDS = 30 };
+
+static bool file_in(const char *folder, const char *name, char path[static PATH_MAX])
+{
+    int n = snprintf(path, PATH_MAX, "%s/%s", folder, name);
+
+    return n > 0 && n < PATH_MAX;
+}
+
+static bool read_text(const char *folder, const char *name, char *text, size_t room)
+{
+    char path[PATH_MAX];
+    int fd = file_in(folder, name, path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+    if (fd < 0)
+        return false;
+    ssize_t n = read(fd, text, room - 1);
+    close(fd);
+    if (n < 0)
+        return false;
+    text[n] = 0;
+    text[strcspn(text, "\n")] = 0;
+    return true;
+}
+
+/* A display controller with NVIDIA's vendor number; BAR0's magic tells ours from a real one. */
+static bool looks_like_gpu(const char *folder)
+{
+    char vendor[32], class[32];
+
+    return read_text(folder, "vendor", vendor, sizeof vendor) && read_text(folder, "class", class, sizeof class) &&
+           strtoul(vendor, NULL, 16) == 0x10de && strtoul(class, NULL, 16) >> 8 == 0x0302;
+}
+
+static int open_resource(const char *folder, const char *name)
+{
+    char path[PATH_MAX];
+
+    return file_in(folder, name, path) ? open(path, O_RDWR | O_CLOEXEC) : -1;
+}
+
+static const char *bound_driver(const char *folder, char *text, size_t room)
+{
+    char path[PATH_MAX];
+    ssize_t n = file_in(folder, "driver", path) ? readlink(path, text, room - 1) : -1;
+
+
+    if (n <= 0)
+        return NULL;
+    text[n] = 0;
+    char *slash = strrchr(text, '/');
+    return slash ? slash + 1 : text;
+}
+
+static void pci_ring(struct vgpu_device *device)
+{
+    device->bar0[(VGPU_REG_DOORBELL + 4 * device->channel) / 4] = 1;
+}
+
+static uint32_t channel_state(const struct vgpu_device *device, uint32_t n)
+{
+    return vgpu_device_register(device, VGPU_REG_CHANNEL_STATE + 4 * n);
+}
+
+static bool pci_alive(struct vgpu_device *device)
+{
+    return channel_state(device, device->channel) == VGPU_CHANNEL_OPEN &&
+           !(vgpu_device_register(device, VGPU_REG_STATUS) & VGPU_STATUS_LOST);
+}
+
+/* The lock on byte N of resource0 says that a living process owns channel N. */
+static bool lock_channel(struct vgpu_device *device, uint32_t n, short type)
+{
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = n, .l_len = 1};
+
+    return !fcntl(device->bar0_fd, F_SETLK, &lock);
+}
+
+/* Waits until channel N is in one of two states; false after OPEN_SECONDS. */
+static bool wait_state(const struct vgpu_device *device, uint32_t n, uint32_t wanted, uint32_t or_wanted)
+{
+    struct timespec nap = {.tv_nsec = 200000};
+
+    for (uint64_t end = vgpu_now_ns() + OPEN_SECONDS * UINT64_C(1000000000); vgpu_now_ns() < end;) {
+        uint32_t state = channel_state(device, n);
+        if (state == wanted || state == or_wanted)
+            return true;
+        nanosleep(&nap, NULL);
+    }
+    return false;
+}
+
+/* A channel whose owner died is closed by whoever comes by; the caller holds its lock. */
+static bool sweep(struct vgpu_device *device, uint32_t n)
+{
+    if (channel_state(device, n) == VGPU_CHANNEL_FREE)
+        return true;
+    vgpu_log(VGPU_LOG_INFO, "%s: channel %u was left open by a process that is gone; closing it", device->where, n);
+    device->bar0[VGPU_REG_CHANNEL_CLOSE / 4] = n;
+    return wait_state(device, n, VGPU_CHANNEL_FREE, VGPU_CHANNEL_FREE);
+}
+
+static int pci_open(struct vgpu_device *device)
+{
+    uint32_t count = vgpu_device_register(device, VGPU_REG_CHANNELS);
+    bool found = false;
+
+    if (count > VGPU_CHANNELS)
+        count = VGPU_CHANNELS;
+    for (uint32_t n = 0; n < count; n++) {
+        if (found && channel_state(device, n) == VGPU_CHANNEL_FREE)
+            continue;
+        if (!lock_channel(device, n, F_WRLCK))
+            continue;
+        bool free_now = sweep(device, n);
+        if (found || !free_now) {
+            lock_channel(device, n, F_UNLCK);
+            continue;
+        }
+        found = true;
+        device->channel = n;
+    }
+    if (!found) {
+        vgpu_log(VGPU_LOG_ERROR, "%s: all %u channels are taken by other processes", device->where, count);
+        return VGPU_ERROR_OUT_OF_MEMORY;
+    }
+    device->bar0[VGPU_REG_CHANNEL_OPEN / 4] = device->channel;
+    if (!wait_state(device, device->channel, VGPU_CHANNEL_OPEN, VGPU_CHANNEL_DEAD) || !pci_alive(device)) {
+        vgpu_log(VGPU_LOG_ERROR, "%s: the host did not open channel %u (state %u, device error %u)", device->where,
+                 device->channel, channel_state(device, device->channel), vgpu_device_register(device, VGPU_REG_ERROR));
+        device->bar0[VGPU_REG_CHANNEL_CLOSE / 4] = device->channel;
+        lock_channel(device, device->channel, F_UNLCK);
+        return VGPU_ERROR_UNKNOWN;
+    }
+    return 0;
+}
+
+static void pci_close(struct vgpu_device *device)
+{
+    device->bar0[VGPU_REG_CHANNEL_CLOSE / 4] = device->channel;
+    wait_state(device, device->channel, VGPU_CHANNEL_FREE, VGPU_CHANNEL_FREE);
+    lock_channel(device, device->channel, F_UNLCK);
+}
+
+/* The child of a fork inherits no record lock, so its descriptors say nothing about the parent's channel. */
+static void pci_forget(struct vgpu_device *device)
+{
+    close(device->bar0_fd);
+    close(device->bar2_fd);
+}
+
+static const struct vgpu_transport pci = {"pci", pci_open, pci_close, pci_ring, pci_alive, pci_forget};
+
+static int try_function(struct vgpu_device *device, const char *folder)
+{
+    char link[PATH_MAX];
+
+    snprintf(device->where, sizeof device->where, "%.*s", (int)sizeof device->where - 1, folder);
+    device->bar0_fd = open_resource(folder, "resource0");
+    if (device->bar0_fd < 0) {
+        vgpu_log(VGPU_LOG_ERROR, "%s/resource0: %m%s", folder,
+                 errno == EACCES ? " (is this user in the group that owns it?)" : "");
+        return VGPU_ERROR_NO_DEVICE;
+    }
+    void *bar0 = mmap(NULL, VGPU_BAR0_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, device->bar0_fd, 0);
+    if (bar0 == MAP_FAILED) {
+        const char *driver = bound_driver(folder, link, sizeof link);
+        vgpu_log(VGPU_LOG_ERROR, "%s: BAR0 cannot be mapped: %m%s%s", folder, driver ? "; driver bound: " : "",
+                 driver ? driver : "");
+        return VGPU_ERROR_NO_DEVICE;
+    }
+    madvise(bar0, VGPU_BAR0_SIZE, MADV_DONTFORK);
+    device->bar0 = bar0;
+    uint32_t magic = vgpu_device_register(device, VGPU_REG_MAGIC);
+    if (magic != VGPU_MAGIC) {
+        const char *driver = bound_driver(folder, link, sizeof link);
+        if (magic == UINT32_MAX)
+            vgpu_log(VGPU_LOG_ERROR, "%s: BAR disabled%s%s (echo 1 > enable switches it on)", folder,
+                     driver ? ", driver bound: " : "", driver ? driver : "");
+        else
+            vgpu_log(VGPU_LOG_ERROR, "%s: not a VGPU-STUB device: BAR0 begins with %#x, not %#x%s%s", folder, magic,
+                     VGPU_MAGIC, driver ? "; driver bound: " : "", driver ? driver : "");
+        munmap(bar0, VGPU_BAR0_SIZE);
+        close(device->bar0_fd); /* not ours, so nothing is locked there */
+        device->bar0 = NULL;
+        device->bar0_fd = -1;
+        return VGPU_ERROR_NO_DEVICE;
+    }
+    int status = vgpu_device_identify(device);
+    if (status)
+        return status;
+    device->bar2_fd = open_resource(folder, "resource2_wc");
+    if (device->bar2_fd < 0)
+        device->bar2_fd = open_resource(folder, "resource2");
+    if (device->bar2_fd < 0) {
+        vgpu_log(VGPU_LOG_ERROR, "%s/resource2: %m", folder);
+        return VGPU_ERROR_NO_DEVICE;
+    }
+    device->transport = &pci;
+    return 0;
+}
+
+int vgpu_pci_find(struct vgpu_device *device, const char *sysfs, bool *nothing)
+{
+    char folder[PATH_MAX];
+    int status = VGPU_ERROR_NO_DEVICE;
+    DIR *functions = opendir(sysfs);
+
+    *nothing = true;
+    if (!functions)
+        return status;
+    for (struct dirent *entry; (entry = readdir(functions));) {
+        if (entry->d_name[0] == '.' || !file_in(sysfs, entry->d_name, folder) || !looks_like_gpu(folder))
+            continue;
+        *nothing = false;
+        status = try_function(device, folder);
+        if (!status)
+            break;
+    }
+    closedir(functions);
+    return status;
+}
