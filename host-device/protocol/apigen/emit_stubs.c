@@ -124,15 +124,20 @@ static const char *const kind_names[] = {
     [V_STRUCT] = "VGPU_ARG_STRUCT", [V_VOID] = "VGPU_ARG_VOID",
 };
 
-/* How the tracer shows an argument, and, for one that the call writes, the value it points to. */
+/* How the tracer shows an argument, and, for one that the call writes, the value it points to: only kinds
+ * that fill 4 or 8 bytes, and no texts, which may not end. */
 static const char *arg_kind(const struct arg *arg, bool *written)
 {
-    *written = arg->direction == D_OUT && arg->type->value != V_STRUCT && arg->type->value != V_VOID &&
-               arg->type->value != V_STR && arg->type->value != V_F64 && strcmp(arg->type->c, "int8_t") &&
-               strcmp(arg->type->c, "uint8_t") && strcmp(arg->type->c, "int16_t") && strcmp(arg->type->c, "uint16_t");
+    static const char *const unread[] = {"char", "int8_t", "uint8_t", "int16_t", "uint16_t", "float", "double"};
+    enum value_kind value = arg->type->value;
+
+    *written = arg->direction == D_OUT && value != V_STRUCT && value != V_VOID && value != V_STR;
+    for (size_t i = 0; i < sizeof unread / sizeof *unread; i++)
+        if (!strcmp(arg->type->form == F_SCALAR && arg->type->tag ? arg->type->tag : arg->type->c, unread[i]))
+            *written = false;
     if (arg->direction != D_VALUE && !*written)
         return "VGPU_ARG_PTR";
-    return kind_names[arg->type->value];
+    return kind_names[value];
 }
 
 static void print_info(FILE *out, const struct table *table, const struct call *call)

@@ -13,7 +13,7 @@ static const struct type builtin_types[] = {
     {"i64", "int64_t", F_SCALAR, true, V_I64},   {"u64", "uint64_t", F_SCALAR, true, V_U64},
     {"hex64", "uint64_t", F_SCALAR, true, V_HEX}, {"size", "size_t", F_SCALAR, true, V_U64},
     {"f32", "float", F_SCALAR, true, V_F64},     {"f64", "double", F_SCALAR, true, V_F64},
-    {"char", "char", F_SCALAR, true, V_VOID},    {"str", "const char *", F_SCALAR, true, V_STR},
+    {"char", "char", F_SCALAR, true, V_I32},    {"str", "const char *", F_SCALAR, true, V_STR},
     {"ptr", "void *", F_SCALAR, true, V_PTR},    {"void", "void", F_SCALAR, true, V_VOID},
 };
 
