@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+# Thin: meson does the work. `make vm-test` is the main job, `make check` the tests.
+BUILD ?= build
+MESON_TEST = meson test -C $(BUILD) --print-errorlogs
+
+.PHONY: all deps configure check unit conformance vm-test vm-shell bench payloads install clean
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	./configure --builddir=$(BUILD)
+
+# Installs what is missing when it can (root on Debian); otherwise configure says what is.
+deps:
+	@if [ "$$(id -u)" = 0 ]; then ./configure --install-deps --builddir=$(BUILD); else ./configure --builddir=$(BUILD); fi
+
+check: deps
+	tests/check $(BUILD)
+
+unit: all
+	$(MESON_TEST) --suite unit
+
+conformance: all
+	$(MESON_TEST) --suite conformance
+
+payloads: all
+	vm-images/payload/fetch
+
+install: all
+	meson install -C $(BUILD)
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-sanitize
