@@ -132,8 +132,8 @@ void emit_impl(FILE *out, const struct table *table);
 void emit_api(FILE *out, const struct table *table, const struct output *output);
 void emit_stubs(FILE *out, const struct table *table, const struct output *output);
 void emit_map(FILE *out, const struct table *table, const struct output *output);
-void emit_numbers(FILE *out, const struct table *table);
 void emit_coverage(FILE *out, struct table *const *tables, int count);
+void emit_numbers(FILE *out, struct table *const *tables, int count);
 
 /* ---- ring tables (ring.c) ---- */
 

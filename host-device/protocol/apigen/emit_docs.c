@@ -4,14 +4,16 @@
 
 #include <string.h>
 
-void emit_numbers(FILE *out, const struct table *table)
+void emit_numbers(FILE *out, struct table *const *tables, int count)
 {
-    for (int i = 0; i < table->call_count; i++) {
-        const struct call *call = &table->calls[i];
-        fprintf(out, "%s %u %s", table->name, call->number, call->name);
-        if (!call->shared && strcmp(call->name, call->impl))
-            fprintf(out, " %s", call->impl);
-        fputc('\n', out);
+    for (int t = 0; t < count; t++) {
+        for (int i = 0; i < tables[t]->call_count; i++) {
+            const struct call *call = &tables[t]->calls[i];
+            fprintf(out, "%s %u %s", tables[t]->name, call->number, call->name);
+            if (!call->shared && strcmp(call->name, call->impl))
+                fprintf(out, " %s", call->impl);
+            fputc('\n', out);
+        }
     }
 }
 
@@ -23,57 +25,71 @@ static void count_calls(const struct table *table, const struct output *output, 
             counts[table->calls[i].class]++;
 }
 
-static void print_versions(FILE *out, const struct call *call)
+/* One name of a list, wrapped; entry points of some CUDA versions only say which. */
+static void print_name(FILE *out, const struct call *call, int *column)
 {
-    fprintf(out, "%d.%d", call->since / 100, call->since % 100);
-    if (call->until == call->since)
-        fputs(" only", out);
+    char versions[48] = "";
+
+    if (call->until && call->until == call->since)
+        snprintf(versions, sizeof versions, " (%d.%d)", call->since / 100, call->since % 100);
     else if (call->until)
-        fprintf(out, " to %d.%d", call->until / 100, call->until % 100);
-    else
-        fputs(" on", out);
+        snprintf(versions, sizeof versions, " (%d.%d to %d.%d)", call->since / 100, call->since % 100,
+                 call->until / 100, call->until % 100);
+    else if (call->since != 1209)
+        snprintf(versions, sizeof versions, " (from %d.%d)", call->since / 100, call->since % 100);
+    int length = (int)(strlen(call->name) + strlen(versions)) + 4;
+    if (*column && *column + length > 116) {
+        fputs(",\n", out);
+        *column = 0;
+    }
+    fprintf(out, "%s`%s`%s", *column ? ", " : "", call->name, versions);
+    *column += length;
+}
+
+static bool same_reason(const char *a, const char *b)
+{
+    return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* The calls of a class (and, where not supported, of a reason). */
+static void print_group(FILE *out, const struct table *table, enum call_class class, const char *reason)
+{
+    int column = 0;
+
+    for (int i = 0; i < table->call_count; i++)
+        if (table->calls[i].class == class && same_reason(table->calls[i].reason, reason))
+            print_name(out, &table->calls[i], &column);
+    fputs(column ? ".\n" : "None.\n", out);
+}
+
+static bool is_first_of_reason(const struct table *table, int index)
+{
+    for (int i = 0; i < index; i++)
+        if (table->calls[i].class == C_NONE && same_reason(table->calls[i].reason, table->calls[index].reason))
+            return false;
+    return true;
 }
 
 static void print_table(FILE *out, const struct table *table)
 {
-    int none = 0;
-
-    fprintf(out, "\n## %s\n", table->name);
-    fputs("\nImplemented:\n", out);
-    int column = 0;
+    fprintf(out, "\n## %s\n\nImplemented:\n\n", table->name);
+    print_group(out, table, C_GUEST, NULL);
     for (int i = 0; i < table->call_count; i++) {
         const struct call *call = &table->calls[i];
-        if (call->class != C_GUEST) {
-            none++;
+        if (call->class != C_NONE || !is_first_of_reason(table, i))
             continue;
-        }
-        int length = (int)strlen(call->name) + 3;
-        if (column && column + length > 110) {
-            fputs(",\n", out);
-            column = 0;
-        }
-        fprintf(out, "%s`%s`", column ? ", " : "", call->name);
-        column += length;
-    }
-    fputs(column ? "\n" : "none.\n", out);
-    if (!none)
-        return;
-    fprintf(out, "\nNot supported (the call returns status %u):\n\n", table->unsupported);
-    fputs("| call | number | CUDA | why |\n| --- | --- | --- | --- |\n", out);
-    for (int i = 0; i < table->call_count; i++) {
-        const struct call *call = &table->calls[i];
-        if (call->class != C_NONE)
-            continue;
-        fprintf(out, "| `%s` | %u | ", call->name, call->number);
-        print_versions(out, call);
-        fprintf(out, " | %s |\n", call->reason ? call->reason : "");
+        if (call->reason)
+            fprintf(out, "\nNot supported (status %u), %s:\n\n", table->unsupported, call->reason);
+        else
+            fprintf(out, "\nNot supported (status %u):\n\n", table->unsupported);
+        print_group(out, table, C_NONE, call->reason);
     }
 }
 
 void emit_coverage(FILE *out, struct table *const *tables, int count)
 {
     fputs("<!-- SPDX-License-Identifier: Apache-2.0 -->\n"
-          "<!-- Written by apigen from the tables in host-device/protocol/api (ninja coverage); not edited by hand. -->\n"
+          "<!-- Written by apigen from the tables in host-device/protocol/api (ninja api-docs); not edited by hand. -->\n"
           "# What the guest libraries support\n\n"
           "Every public entry point is exported; one that is not supported fails with the library's own\n"
           "NOT_SUPPORTED status and is named once in the log.\n\n"

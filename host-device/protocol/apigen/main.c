@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The command line: apigen MODE TABLE... [SONAME] -o FILE. */
+/* The command line. */
 #include "apigen.h"
 
 #include <errno.h>
@@ -11,29 +11,33 @@ enum mode_kind { M_TABLE, M_OUTPUT, M_TABLES, M_RING };
 static const struct mode {
     const char *name;
     enum mode_kind kind;
+    const char *what;
     void (*table)(FILE *, const struct table *);
     void (*output)(FILE *, const struct table *, const struct output *);
+    void (*tables)(FILE *, struct table *const *, int);
     void (*ring)(FILE *, const struct ring *);
-    const char *what;
 } modes[] = {
-    {"types", M_TABLE, .table = emit_types, .what = "TABLE         C header: the types of its calls"},
-    {"impl", M_TABLE, .table = emit_impl, .what = "TABLE          C header: the functions to be written by hand"},
-    {"numbers", M_TABLE, .table = emit_numbers, .what = "TABLE       each call's number"},
-    {"api", M_OUTPUT, .output = emit_api, .what = "TABLE SONAME    C header: what the library exports"},
-    {"stubs", M_OUTPUT, .output = emit_stubs, .what = "TABLE SONAME  C source: the exported wrappers"},
-    {"map", M_OUTPUT, .output = emit_map, .what = "TABLE SONAME    linker version script"},
-    {"coverage", M_TABLES, .what = "TABLE...   the coverage page"},
-    {"ring-commands", M_RING, .ring = emit_ring_commands, .what = "RING  C header: command and reply structs"},
-    {"ring-encode", M_RING, .ring = emit_ring_encode, .what = "RING    C header: encoders"},
-    {"ring-decode-h", M_RING, .ring = emit_ring_decode_h, .what = "RING  C header: the executor's handlers"},
-    {"ring-decode-c", M_RING, .ring = emit_ring_decode_c, .what = "RING  C source: the decoder's table"},
+    {"types", M_TABLE, "C header: the types of its calls", .table = emit_types},
+    {"impl", M_TABLE, "C header: the functions to be written by hand", .table = emit_impl},
+    {"api", M_OUTPUT, "C header: what the library exports", .output = emit_api},
+    {"stubs", M_OUTPUT, "C source: the exported wrappers", .output = emit_stubs},
+    {"map", M_OUTPUT, "version script for the linker", .output = emit_map},
+    {"coverage", M_TABLES, "the coverage page", .tables = emit_coverage},
+    {"numbers", M_TABLES, "each call's number", .tables = emit_numbers},
+    {"ring-commands", M_RING, "C header: the structs of commands and replies", .ring = emit_ring_commands},
+    {"ring-encode", M_RING, "C header: encoders", .ring = emit_ring_encode},
+    {"ring-decode-h", M_RING, "C header: the executor's handlers", .ring = emit_ring_decode_h},
+    {"ring-decode-c", M_RING, "C source: the decoder's table", .ring = emit_ring_decode_c},
 };
 
 _Noreturn static void usage(void)
 {
-    fputs("usage: apigen MODE TABLE... [SONAME] -o FILE\n", stderr);
+    static const char *const inputs[] = {
+        [M_TABLE] = "TABLE", [M_OUTPUT] = "TABLE SONAME", [M_TABLES] = "TABLE...", [M_RING] = "RING-TABLE"};
+
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
-        fprintf(stderr, "  %s %s\n", modes[i].name, modes[i].what);
+        fprintf(stderr, "%s apigen %-13s %-12s -o FILE   # %s\n", i ? "      " : "usage:", modes[i].name,
+                inputs[modes[i].kind], modes[i].what);
     exit(2);
 }
 
@@ -72,7 +76,7 @@ int main(int argc, char **argv)
         struct table **tables = zalloc((size_t)inputs * sizeof *tables);
         for (int i = 0; i < inputs; i++)
             tables[i] = read_table(argv[2 + i]);
-        emit_coverage(out = create(path), tables, inputs);
+        mode->tables(out = create(path), tables, inputs);
     } else {
         struct table *table = read_table(argv[2]);
         if (mode->kind == M_TABLE) {
