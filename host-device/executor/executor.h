@@ -97,6 +97,9 @@ const uint8_t *vgx_staging(struct vgx *x, uint64_t offset, uint64_t n);
  * the modules' images. Whether it is mapped shows when it is touched, under a window_guard. */
 bool vgx_is_device_range(uint64_t va, uint64_t n);
 
+/* True when every byte of [va, va + n) is mapped now, which only this thread can change. Module images count. */
+bool vgx_range_mapped(struct vgx *x, uint64_t va, uint64_t n);
+
 /* Where the guest's text output goes (device printf). */
 void vgx_print(void *executor, const char *text, size_t n);
 

@@ -163,6 +163,39 @@ uint32_t vgx_cmd_mem_unmap(void *executor, const struct vgpu_cmd_mem_unmap *c)
     return CU_OK;
 }
 
+bool vgx_range_mapped(struct vgx *x, uint64_t va, uint64_t n)
+{
+    if (!window_contains(va, n))
+        return false;
+    if (va >= VGPU_IMAGE_BASE) {
+        GHashTableIter it;
+        gpointer value;
+
+        g_hash_table_iter_init(&it, x->modules);
+        while (g_hash_table_iter_next(&it, NULL, &value)) {
+            struct vgx_module *m = value;
+
+            if (va >= m->binding.data && n <= m->image_size && va - m->binding.data <= m->image_size - n)
+                return true;
+        }
+        return false;
+    }
+    for (guint i = first_mapping(x, va); n; i++) {
+        struct vgx_mapping *m;
+        uint64_t here;
+
+        if (i >= x->mappings->len)
+            return false;
+        m = &g_array_index(x->mappings, struct vgx_mapping, i);
+        if (va < m->va)
+            return false;
+        here = MIN(n, m->va + m->size - va);
+        va += here;
+        n -= here;
+    }
+    return true;
+}
+
 bool vgx_is_device_range(uint64_t va, uint64_t n)
 {
     return window_contains(va, n) && va >= VGPU_HEAP_BASE &&
