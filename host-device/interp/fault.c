@@ -1,21 +1,110 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How lane operations end a launch. */
-#include "interp/lanes.h"
-#include "interp/window.h"
+/* How a launch ends early: who did what, where. */
+#include "interp/warp.h"
 
+#include <sched.h>
+#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
-_Noreturn void lane_fault(const struct lane_args *a, unsigned lane, int code, uint64_t address, const char *what)
+void grid_lock(struct interp_grid *g)
 {
-    fprintf(stderr, "lane %u: %s (%d) at %#llx\n", lane, what, code, (unsigned long long)address);
-    abort();
+    while (__atomic_exchange_n(&g->lock, 1, __ATOMIC_ACQUIRE))
+        sched_yield();
+}
+
+void grid_unlock(struct interp_grid *g)
+{
+    __atomic_store_n(&g->lock, 0, __ATOMIC_RELEASE);
+}
+
+static void locate_thread(const struct interp_worker *worker, const struct warp *w, int lane, uint32_t thread[3])
+{
+    const uint32_t *block = worker->launch->block;
+    uint32_t t = w->index * VG_WARP + (uint32_t)lane;
+
+    thread[0] = t % block[0];
+    thread[1] = t / block[0] % block[1];
+    thread[2] = t / block[0] / block[1];
+}
+
+void fault_record(struct interp_worker *worker, const struct warp *w, const struct ptx_insn *insn, int lane, int code,
+                  uint64_t address, const char *what)
+{
+    struct interp_grid *g = worker->grid;
+    struct vg_fault *f = &g->fault;
+    size_t n;
+
+    grid_lock(g);
+    if (!f->code) {
+        f->code = code;
+        f->line = insn ? insn->line : 0;
+        f->address = address;
+        n = (size_t)snprintf(f->message, sizeof f->message, "kernel %.200s: %s", worker->k->f->name, what);
+        if (n < sizeof f->message && insn)
+            n += (size_t)snprintf(f->message + n, sizeof f->message - n, ", PTX line %u", insn->line);
+        if (w) {
+            memcpy(f->block, w->block->ctaid, sizeof f->block);
+            if (n < sizeof f->message)
+                n += (size_t)snprintf(f->message + n, sizeof f->message - n, ", block (%u,%u,%u)", f->block[0], f->block[1],
+                                      f->block[2]);
+        }
+        if (w && lane >= 0) {
+            locate_thread(worker, w, lane, f->thread);
+            if (n < sizeof f->message)
+                n += (size_t)snprintf(f->message + n, sizeof f->message - n, ", thread (%u,%u,%u)", f->thread[0], f->thread[1],
+                                      f->thread[2]);
+        }
+        if (address && n < sizeof f->message)
+            snprintf(f->message + n, sizeof f->message - n, ", address %#llx", (unsigned long long)address);
+    }
+    atomic_store(&g->stop, 1);
+    grid_unlock(g);
+}
+
+void warp_fault(struct warp *w, const struct ptx_insn *insn, int lane, int code, uint64_t address, const char *fmt, ...)
+{
+    char what[256];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(what, sizeof what, fmt, ap);
+    va_end(ap);
+    fault_record(w->block->worker, w, insn, lane, code, address, what);
+    siglongjmp(w->block->worker->leave, 1);
+}
+
+void fault_record_access(struct interp_worker *worker, uint64_t address)
+{
+    const struct warp *w = worker->running;
+    int lane = -1;
+
+    for (int l = 0; w && l < VG_WARP && lane < 0; l++)
+        if (w->args.mask >> l & 1 && address - w->ea[l] < w->ea_bytes)
+            lane = l;
+    fault_record(worker, w, w ? w->args.insn : NULL, lane, VG_FAULT_ILLEGAL_ADDRESS, address,
+                 "access to memory that is not mapped");
+}
+
+/* ---- What lane operations call (lanes.h) ---- */
+
+void lane_fault(const struct lane_args *a, unsigned lane, int code, uint64_t address, const char *what)
+{
+    warp_fault(a->warp, a->insn, (int)lane, code, address, "%s", what);
 }
 
 void lane_check(const struct lane_args *a, unsigned lane, uint64_t address, size_t n, size_t align)
 {
-    if (!window_contains(address, n))
+    struct warp *w = a->warp;
+    uint64_t shared = address - w->block->shared_base;
+    const struct interp_worker *worker = w->block->worker;
+
+    /* In the block's shared memory, or in no part of its page that lies behind it. */
+    if (!window_contains(address, n) ||
+        (shared < worker->shared_bytes && shared + n > worker->shared_size))
         lane_fault(a, lane, VG_FAULT_ILLEGAL_ADDRESS, address, "address outside device memory");
-    if (address % align)
+    if (address & (align - 1))
         lane_fault(a, lane, VG_FAULT_MISALIGNED, address, "misaligned address");
+    w->ea[lane] = address;
+    w->ea_bytes = (unsigned)n;
 }

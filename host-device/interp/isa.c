@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which copy of the lane operations runs: the best one for this CPU, or the one a test asks for. */
 #include "interp/isa.h"
+#include "interp/warp.h"
 
 #include <string.h>
 
@@ -23,7 +24,12 @@ static lane_selector *const set_v4[] = {LANE_SELECTORS(X)};
 static const struct isa {
     const char *name;
     lane_selector *const *set;
-} isas[] = {{"base", set_base}, {"v3", set_v3}, {"v4", set_v4}};
+    memory_selector *memory;
+} isas[] = {
+    {"base", set_base, memory_select_base},
+    {"v3", set_v3, memory_select_v3},
+    {"v4", set_v4, memory_select_v4},
+};
 
 static const struct isa *current;
 
@@ -59,4 +65,11 @@ lane_op *interp_select(const struct ptx_insn *insn, const struct lane_widths *w)
             return op;
     }
     return NULL;
+}
+
+uop_fn *memory_select(bool store, bool is_signed, unsigned bytes, unsigned bits)
+{
+    if (!current)
+        interp_force_isa(NULL);
+    return current->memory(store, is_signed, bytes, bits);
 }

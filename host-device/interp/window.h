@@ -34,7 +34,8 @@ static inline bool window_contains(uint64_t address, uint64_t n);
 struct window_guard {
     sigjmp_buf env;
     struct window_guard *outer;
-    uint64_t address;
+    uint64_t address;  /* of the fault */
+    uint32_t mxcsr;    /* the thread's floating-point control at entry, restored by the jump */
 };
 void window_guard_enter(struct window_guard *g);
 void window_guard_leave(struct window_guard *g);

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the interpreter's own files share: a kernel as micro-operations, and a warp that executes them.
+ *
+ * A warp is plain data: its lanes are divided into groups, each with a program counter, a call frame and a mask. One group
+ * runs; the others wait for their turn, for lanes to meet them, or for a barrier. A warp that cannot go on returns from
+ * warp_run() and is resumed by another call, so warps need no stacks of their own. */
+#ifndef VGPU_INTERP_WARP_H
+#define VGPU_INTERP_WARP_H
+
+#include "interp/interp.h"
+#include "interp/lanes.h"
+#include "interp/window.h"
+
+struct uop;
+struct warp;
+struct block;
+
+/* Execute one micro-operation for the running group; returns the next one. */
+typedef const struct uop *uop_fn(struct warp *w, const struct uop *u);
+
+/* An operand: the place of its array, as an offset from one of the warp's bases. The low two bits choose the base. */
+enum operand_base { BASE_FRAME, BASE_CONST, BASE_SPECIAL, BASE_NONE };
+#define REF_NONE ((uint32_t)BASE_NONE)
+
+struct uop {
+    uop_fn *run;
+    uop_fn *inner;               /* guarded operations: what runs for the lanes whose guard holds */
+    lane_op *lane;
+    const struct ptx_insn *insn;
+    const uint32_t *refs;        /* operands: nd destinations, then ns sources; memory operations: address first */
+    union {
+        const struct uop *target;     /* of a branch */
+        const struct call_site *call;
+        const struct branch_table *table;
+        const uint8_t *bits;          /* collectives: width of each of refs, 0 absent */
+        void (*fn)(void);             /* atomics: the new value */
+        int64_t imm2;                 /* cp.async: added to the source address */
+    };
+    int64_t imm;                 /* added to an address; the constant of a move; see each handler */
+    uint32_t guard, guard_flip;  /* predicate and what to xor it with */
+    uint8_t nd, ns;
+    uint8_t space;               /* enum address_space */
+    uint8_t wide;                /* address register has 64 bits */
+    uint8_t bytes, vec;          /* memory: of one element; elements */
+    bool volatile_access;        /* a spin loop may wait on this */
+};
+
+struct branch_table {
+    uint32_t n;
+    const struct uop *targets[];
+};
+
+/* Where an address operand points, once spaces are resolved. */
+enum address_space {
+    ADDRESS_DEVICE,      /* host address in the window: global, const, generic */
+    ADDRESS_SHARED,      /* offset in the block's shared memory */
+    ADDRESS_LOCAL,       /* offset in the lane's local memory */
+    ADDRESS_FRAME,       /* the same, from the start of the frame's part of it (symbols of .func) */
+    ADDRESS_PARAM,       /* offset in the entry's parameters */
+};
+
+/* One side of a value that a call passes: an array, or a place in the local memory of a frame. */
+struct call_value {
+    bool in_reg;
+    uint32_t at;         /* ref, or offset from the frame's start */
+    uint32_t bytes;
+};
+
+struct func {
+    const struct ptx_function *f;
+    struct uop *code;            /* NULL: not lowered */
+    uint32_t n_code;
+    uint32_t frame_bytes;        /* struct frame's registers */
+    uint32_t local_bytes;        /* of a frame, a lane: locals, parameters of its calls, its own parameters */
+    uint32_t n_params, n_rets;
+    struct call_value *params;   /* its own side of calls; then the returns */
+    uint32_t *refs;
+    void *extra;                 /* list of what its operations point at, freed with it */
+};
+
+struct call_site {
+    struct call_site *next;
+    const struct func *callee;   /* NULL: indirect, or a built-in */
+    uint32_t target;             /* indirect: ref of the address */
+    const struct builtin *builtin;
+    uint32_t n_args, n_rets;
+    struct call_value args[];    /* then the returns */
+};
+
+/* A special register that the kernel reads, as an array in each warp's special area. */
+struct special {
+    uint8_t sreg, component, bits;
+    bool per_block;              /* changes from block to block */
+    uint32_t offset;
+};
+
+struct interp_kernel {
+    struct ptx_module *m;
+    struct ptx_function *f;
+    struct vg_binding binding;
+    struct func *funcs;          /* by the module's function index */
+    struct func *entry;
+    char *consts;
+    size_t const_bytes;
+    struct special *specials;
+    uint32_t n_specials, special_bytes;
+    uint32_t shared_static, shared_align; /* where dynamic shared memory starts, before rounding up to its alignment */
+    uint32_t local_stride;       /* bytes of local memory a lane */
+    bool has_calls;
+};
+
+/* Registers of one activation of a function. Shared by all groups that called it together. */
+struct frame {
+    struct frame *parent;
+    const struct func *func;
+    const struct uop *return_to;
+    const struct call_site *site;
+    uint32_t lanes;              /* that have neither returned nor exited */
+    uint32_t local;              /* where its part of local memory starts */
+    uint32_t depth;
+    char *regs;                  /* 64-byte aligned; CC.CF in the first word */
+    struct frame *next;          /* all of the warp's, for freeing */
+    size_t bytes;
+};
+#define FRAME_CARRY 0
+#define FRAME_TEMPS 64           /* temporaries of an instruction's own micro-operations */
+
+enum group_wait { READY, WAIT_LANES, WAIT_BARRIER };
+struct group {
+    const struct uop *pc;
+    struct frame *frame;
+    uint32_t mask;
+    uint32_t turn;               /* how often it ran out of fuel: the group that did so least runs first */
+    uint8_t wait;                /* enum group_wait */
+    uint8_t barrier;
+};
+
+struct warp {
+    struct lane_args args;       /* mask: the running group's lanes, 0 when no group runs; present: lanes not exited */
+    char *base[4];               /* by enum operand_base */
+    const struct uop *limit;     /* the running group stops before any operation at or behind this one */
+    struct frame *frame;         /* of the running group */
+    int32_t fuel;                /* backward branches until the warp looks around */
+    uint32_t turn;
+    unsigned n_groups;
+    struct group groups[VG_WARP];
+    struct block *block;
+    unsigned index;              /* in its block */
+    bool yielded;                /* it left warp_run with lanes ready to go on */
+    uint32_t wait_mask[VG_WARP]; /* of a lane in WAIT_LANES: the lanes it waits for */
+    struct frame entry_frame;
+    struct frame *frames;        /* of calls */
+    size_t frame_total;          /* bytes of frames beyond the entry's */
+    uint64_t local_base;         /* of lane 0; lane l: + l * local_stride */
+    uint64_t ea[VG_WARP] __attribute__((aligned(64))); /* addresses of the memory operation that runs */
+    unsigned ea_bytes;           /* that it touches at each */
+    uint64_t joint[(LANE_MAX_DST + LANE_MAX_SRC) * 2 * VG_WARP] __attribute__((aligned(64))); /* operands of lanes that met */
+};
+
+struct barrier {
+    bool active;                 /* someone arrived */
+    uint32_t expected;           /* threads; 0: all of the block that have not exited */
+    uint32_t arrived[32];        /* by warp: lanes */
+    uint32_t threads;            /* all of arrived */
+    uint32_t again;              /* arrivals of threads that had arrived already */
+    uint32_t popc;               /* bar.red: predicates that were true ... */
+    uint32_t asked;              /* ... of so many */
+};
+
+struct block {
+    struct interp_worker *worker;
+    uint32_t ctaid[3];
+    unsigned n_warps;
+    unsigned present;            /* threads that have not exited */
+    struct warp *warps[32];
+    struct barrier barriers[16];
+    uint64_t shared_base, local_base;
+    bool busy;
+    /* Memory of the slot, reused from block to block. */
+    void *memory;
+    size_t memory_size;
+};
+
+struct interp_worker {
+    unsigned index;
+    uint64_t scratch;            /* its part of the window */
+    uint64_t mapped;             /* bytes mapped from there */
+    struct block **blocks;       /* slots */
+    unsigned n_blocks;
+    sigjmp_buf leave;            /* where warp_fault() goes */
+    struct warp *running;
+    /* The launch it works on. */
+    struct interp_kernel *k;
+    const struct vg_launch *launch;
+    struct interp_grid *grid;
+    uint32_t threads, n_warps, shared_size;
+    uint64_t param_base, slot_base, slot_bytes, shared_bytes;
+    char text[4096];             /* device printf */
+};
+
+#define WARP_FUEL 256            /* backward branches a turn */
+#define SPIN_COST 64             /* what an access that others may answer takes of it */
+
+static inline void *warp_at(const struct warp *w, uint32_t ref)
+{
+    return w->base[ref & 3] + (ref & ~3u);
+}
+
+/* ---- run.c: groups and control flow ---- */
+/* Run until the warp has ended (no lane present), waits, or has used up its fuel. */
+void warp_run(struct warp *w);
+/* The running group stops here: remember it with its pc. */
+struct group *group_push(struct warp *w, const struct uop *pc, uint32_t mask, enum group_wait wait);
+/* Choose the group to run next, or stop the warp. */
+const struct uop *warp_schedule(struct warp *w);
+void warp_enter_frame(struct warp *w, struct frame *f);
+/* Out of fuel: the running group stops before u, and the warp for now. */
+const struct uop *run_yield_at(struct warp *w, const struct uop *u);
+/* The running group's lanes end; returns what runs next. */
+const struct uop *warp_exit(struct warp *w);
+uop_fn run_lane, run_lane_1_1, run_lane_1_2, run_lane_1_3, run_guarded, run_bra, run_bra_if, run_brx, run_exit, run_trap,
+    run_nop, run_yield, run_fence, run_not_pred, run_local_address, run_clock, run_move_const;
+
+/* ---- converge.c: lanes that wait for each other ---- */
+uop_fn run_collective, run_collective_all, run_barrier;
+/* Lanes arrived at or left: let those that need not wait longer go on. */
+void converge_lanes(struct warp *w);
+void converge_block(struct block *b);
+
+/* ---- call.c, builtin.c ---- */
+uop_fn run_call, run_call_indirect, run_ret;
+struct builtin;
+/* The function that a kernel may declare .extern and call, NULL when there is none of that name. */
+const struct builtin *builtin_find(const char *name);
+void builtin_run(struct warp *w, const struct call_site *site);
+/* Lane l's copy of a call's value, in the caller's frame f: its first bytes, as a number. */
+uint64_t call_value_get(const struct warp *w, const struct frame *f, const struct call_value *v, unsigned l);
+void call_value_set(struct warp *w, const struct frame *f, const struct call_value *v, unsigned l, uint64_t x);
+void frame_drop_lanes(struct warp *w, struct frame *f, uint32_t mask);
+void frame_free_all(struct warp *w);
+
+/* ---- mem.c (compiled per instruction set), atom.c, address.c ---- */
+/* The operation for a load or store of elements of so many bytes, from or into registers of so many bits; NULL: none. */
+typedef uop_fn *memory_selector(bool store, bool is_signed, unsigned bytes, unsigned bits);
+memory_selector memory_select_base, memory_select_v3, memory_select_v4, memory_select;
+/* The operation for an atom or red, and the function for its uop.fn; NULL when there is none. */
+uop_fn *atom_select(const struct ptx_insn *insn, void (**fn)(void));
+uop_fn run_cp_async, run_address, run_cvta, run_isspacep;
+
+/* ---- fault.c ---- */
+/* End the launch: the first fault of its grid is kept, all workers stop. lane -1: not known; insn may be NULL. */
+_Noreturn void warp_fault(struct warp *w, const struct ptx_insn *insn, int lane, int code, uint64_t address, const char *fmt,
+                          ...) __attribute__((format(printf, 6, 7)));
+/* Note a fault and stop the grid, without leaving the caller. w may be NULL. */
+void fault_record(struct interp_worker *worker, const struct warp *w, const struct ptx_insn *insn, int lane, int code,
+                  uint64_t address, const char *what);
+/* The hardware stopped the operation of the running warp at this address. */
+void fault_record_access(struct interp_worker *worker, uint64_t address);
+void grid_lock(struct interp_grid *g);
+void grid_unlock(struct interp_grid *g);
+
+#endif
