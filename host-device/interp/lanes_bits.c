@@ -89,22 +89,23 @@ LANE_OP3(shf_l_clamp, uint32_t, uint32_t, uint32_t, uint32_t, CONCAT64(b, a) << 
 LANE_OP3(shf_r_wrap, uint32_t, uint32_t, uint32_t, uint32_t, CONCAT64(b, a) >> (c & 31))
 LANE_OP3(shf_r_clamp, uint32_t, uint32_t, uint32_t, uint32_t, CONCAT64(b, a) >> CLAMP32(c))
 
-/* Bit fields. Position and length are the operands' low 8 bits; bits beyond the register are 0 (bfi, bfe.u) or copies of the
- * sign (bfe.s): the field's topmost bit, or the register's when the field reaches past it. */
+/* Bit fields. Bits of the register beyond the field's end read as 0 (bfe.u) or as copies of the sign (bfe.s): the field's
+ * topmost bit, or the register's when the field reaches past it. Position and length are the operands' low 8 bits in
+ * the 32-bit forms; the 64-bit forms take all 32 bits of them, as an H200 does. */
 #define LOW_BITS(T, len, bits) ((len) < (bits) ? ((T)1 << ((len) & ((bits) - 1))) - 1 : (T)-1)
-#define BFE(T, bits) \
+#define BIT_FIELD(T, bits, operand) \
     static inline T bfe_u##bits##_(T v, uint32_t pos, uint32_t len) \
     { \
         return SHR(v, pos, bits) & LOW_BITS(T, len, bits); \
     } \
     static inline T bfe_s##bits##_(T v, uint32_t pos, uint32_t len) \
     { \
-        uint32_t top = pos + len - 1 < bits - 1 ? pos + len - 1 : bits - 1; \
+        uint32_t room = pos < bits ? bits - pos : 0; /* bits of the register from pos on */ \
+        uint32_t top = len <= room ? pos + len - 1 : bits - 1; \
+        T inside = LOW_BITS(T, len, bits) & LOW_BITS(T, room, bits); \
         T sign = len ? (T)0 - (v >> (top & (bits - 1)) & 1) : 0; \
-        T low = LOW_BITS(T, len, bits); \
-        T inside = pos < bits ? LOW_BITS(T, bits - pos, bits) : 0; \
 \
-        return (SHR(v, pos, bits) & low & inside) | (sign & ~(low & inside)); \
+        return (SHR(v, pos, bits) & inside) | (sign & ~inside); \
     } \
     static inline T bfi_b##bits##_(T field, T v, uint32_t pos, uint32_t len) \
     { \
@@ -112,11 +113,13 @@ LANE_OP3(shf_r_clamp, uint32_t, uint32_t, uint32_t, uint32_t, CONCAT64(b, a) >> 
 \
         return (v & ~mask) | (SHL(field, pos, bits) & mask); \
     } \
-    LANE_OP3(bfe_u##bits, T, T, uint32_t, uint32_t, bfe_u##bits##_(a, b & 0xff, c & 0xff)) \
-    LANE_OP3(bfe_s##bits, T, T, uint32_t, uint32_t, bfe_s##bits##_(a, b & 0xff, c & 0xff)) \
-    LANE_OP4(bfi_b##bits, T, T, T, uint32_t, uint32_t, bfi_b##bits##_(a, b, c & 0xff, e & 0xff))
-BFE(uint32_t, 32)
-BFE(uint64_t, 64)
+    LANE_OP3(bfe_u##bits, T, T, uint32_t, uint32_t, bfe_u##bits##_(a, operand(b), operand(c))) \
+    LANE_OP3(bfe_s##bits, T, T, uint32_t, uint32_t, bfe_s##bits##_(a, operand(b), operand(c))) \
+    LANE_OP4(bfi_b##bits, T, T, T, uint32_t, uint32_t, bfi_b##bits##_(a, b, operand(c), operand(e)))
+#define LOW_BYTE(v) ((v) & 0xff)
+#define WHOLE(v) (v)
+BIT_FIELD(uint32_t, 32, LOW_BYTE)
+BIT_FIELD(uint64_t, 64, WHOLE)
 
 /* bmsk: b ones from position a on; .clamp takes large operands as 32, .wrap takes them modulo 32. */
 LANE_OP2(bmsk_clamp, uint32_t, uint32_t, uint32_t, SHL(LOW_BITS(uint32_t, b, 32), a, 32))

@@ -222,13 +222,13 @@ HALF(bf16, LOAD, IS_NAN_bf16)
 WIDTHS(X)
 #undef X
 
-/* testp: classes by exponent and fraction; zeros are neither normal nor subnormal. */
+/* testp: classes by exponent and fraction; a zero counts as normal on an H200. */
 #define CLASSES(t, T, EXPONENT, MAGNITUDE) \
     LANE_TEST1(testp_finite_##t, T, (a & EXPONENT) != EXPONENT) \
     LANE_TEST1(testp_infinite_##t, T, (a & MAGNITUDE) == EXPONENT) \
     LANE_TEST1(testp_number_##t, T, (a & MAGNITUDE) <= EXPONENT) \
     LANE_TEST1(testp_notanumber_##t, T, (a & MAGNITUDE) > EXPONENT) \
-    LANE_TEST1(testp_normal_##t, T, (a & EXPONENT) != 0 && (a & EXPONENT) != EXPONENT) \
+    LANE_TEST1(testp_normal_##t, T, ((a & EXPONENT) != 0 || (a & MAGNITUDE) == 0) && (a & EXPONENT) != EXPONENT) \
     LANE_TEST1(testp_subnormal_##t, T, (a & EXPONENT) == 0 && (a & MAGNITUDE) != 0)
 CLASSES(f32, uint32_t, 0x7f800000u, 0x7fffffffu)
 CLASSES(f64, uint64_t, 0x7ff0000000000000u, 0x7fffffffffffffffu)

@@ -298,12 +298,18 @@ static inline uint32_t integral_f32(float r)
 {
     return r != r ? NAN_F32 : f32_bits(r);
 }
+
+/* The same for f64: a NaN keeps its payload and is quiet, whatever the library's function did with it. */
+static inline uint64_t integral_f64(double r)
+{
+    return r != r ? f64_bits(r) | (uint64_t)1 << 51 : f64_bits(r);
+}
 #define INTEGER_ROUNDS(X) X(rni, rint) X(rzi, trunc) X(rmi, floor) X(rpi, ceil)
 #define X(round, function) \
     LANE_OP1(f32_to_s32_##round, int32_t, float, float_to_s32(__builtin_##function##f(a))) \
     LANE_OP1(f32_to_u32_##round, uint32_t, float, float_to_u32(__builtin_##function##f(a))) \
     LANE_OP1(f32_##round, uint32_t, float, integral_f32(__builtin_##function##f(a))) \
-    LANE_OP1(f64_##round, double, double, __builtin_##function(a))
+    LANE_OP1(f64_##round, uint64_t, double, integral_f64(__builtin_##function(a)))
 INTEGER_ROUNDS(X)
 #undef X
 
