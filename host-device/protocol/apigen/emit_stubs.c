@@ -160,12 +160,12 @@ static void print_info(FILE *out, const struct table *table, const struct call *
     fputs("};\n", out);
 }
 
-/* The arguments as the tracer takes them: one 64-bit word each. */
+/* The arguments as the tracer takes them: one 64-bit word each. Local names end in '_', which no argument's does. */
 static void print_words(FILE *out, const struct call *call)
 {
     if (!call->arg_count)
         return;
-    fputs("    const uint64_t words[] = {", out);
+    fputs("    const uint64_t words_[] = {", out);
     for (int i = 0; i < call->arg_count; i++) {
         const struct arg *arg = &call->args[i];
         const char *name = arg->name;
@@ -202,7 +202,7 @@ static void print_guest_body(FILE *out, const struct call *call)
 {
     bool is_void = call->result->value == V_VOID;
     bool thread_flag = call->per_thread && !stream_arg(call);
-    const char *words = call->arg_count ? "words" : "NULL";
+    const char *words = call->arg_count ? "words_" : "NULL";
 
     if (call->per_thread && !thread_flag) {
         const struct arg *stream = stream_arg(call);
@@ -217,19 +217,19 @@ static void print_guest_body(FILE *out, const struct call *call)
     }
     print_words(out, call);
     if (!is_void)
-        fprintf(out, "    %s%sresult;\n", call->result->c, ends_with_star(call->result->c) ? "" : " ");
-    fprintf(out, "    int fault;\n    if (vgpu_call_enter(&call_%u, %s, &fault))\n        ", call->number, words);
+        fprintf(out, "    %s%sresult_;\n", call->result->c, ends_with_star(call->result->c) ? "" : " ");
+    fprintf(out, "    int fault_;\n    if (vgpu_call_enter(&call_%u, %s, &fault_))\n        ", call->number, words);
     if (is_void || call->result->form == F_VALUE || call->result->value == V_STR || call->result->value == V_PTR)
-        fputs(is_void ? "return;\n" : "memset(&result, 0, sizeof result);\n", out);
+        fputs(is_void ? "return;\n" : "memset(&result_, 0, sizeof result_);\n", out);
     else
-        fprintf(out, "result = (%s)fault;\n", call->result->c);
+        fprintf(out, "result_ = (%s)fault_;\n", call->result->c);
     fputs(is_void ? "" : "    else\n", out);
     const char *indent = is_void ? "    " : "        ";
     if (thread_flag && !is_void)
         fputs("    {\n", out);
     if (thread_flag)
         fprintf(out, "%svgpu_per_thread_stream++;\n", indent);
-    fprintf(out, "%s%s", indent, is_void ? "" : "result = ");
+    fprintf(out, "%s%s", indent, is_void ? "" : "result_ = ");
     print_impl_call(out, call);
     fputs(";\n", out);
     if (thread_flag)
@@ -239,17 +239,17 @@ static void print_guest_body(FILE *out, const struct call *call)
     if (is_void)
         fprintf(out, "    vgpu_call_leave(&call_%u, %s, 0);\n", call->number, words);
     else if (call->result->form == F_VALUE)
-        fprintf(out, "    vgpu_call_leave(&call_%u, %s, 0);\n    return result;\n", call->number, words);
+        fprintf(out, "    vgpu_call_leave(&call_%u, %s, 0);\n    return result_;\n", call->number, words);
     else if (call->result->value == V_F64)
-        fprintf(out, "    vgpu_call_leave(&call_%u, %s, vgpu_bits(result));\n    return result;\n", call->number, words);
+        fprintf(out, "    vgpu_call_leave(&call_%u, %s, vgpu_bits(result_));\n    return result_;\n", call->number, words);
     else
-        fprintf(out, "    vgpu_call_leave(&call_%u, %s, (uint64_t)%sresult);\n    return result;\n", call->number, words,
+        fprintf(out, "    vgpu_call_leave(&call_%u, %s, (uint64_t)%sresult_);\n    return result_;\n", call->number, words,
                 call->result->value == V_STR || call->result->value == V_PTR ? "(uintptr_t)" : "");
 }
 
 static void print_none_body(FILE *out, const struct table *table, const struct call *call)
 {
-    const char *words = call->arg_count ? "words" : "NULL";
+    const char *words = call->arg_count ? "words_" : "NULL";
 
     print_words(out, call);
     if (call->result == table->status) {

@@ -24,6 +24,8 @@ static void parse_field(struct line *line, struct layout *layout)
         fail_at(line, type, "a field's type (u8 u16 u32 u64 i32 i64 f32 f64), 'tail' or 'reply' expected here");
     struct token *name = expect_name(line, "the field's name");
     field.name = name->text;
+    if (field.name[strlen(field.name) - 1] == '_')
+        fail_at(line, name, "names that end in '_' belong to the generated code");
     field.pad = !strncmp(field.name, "pad", 3);
     for (int i = 0; i < layout->count; i++)
         if (!strcmp(layout->fields[i].name, field.name))

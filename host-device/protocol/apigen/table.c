@@ -92,6 +92,8 @@ static void parse_args(const struct table *table, struct line *line, struct arg 
             fail_at(line, where, "'%s' cannot be passed by value", arg.type->name);
         struct token *name = expect_name(line, "the argument's name");
         arg.name = name->text;
+        if (arg.name[strlen(arg.name) - 1] == '_')
+            fail_at(line, name, "names that end in '_' belong to the generated code");
         for (int i = 0; i < *count; i++)
             if (!strcmp((*args)[i].name, arg.name))
                 fail_at(line, name, "two arguments are called '%s'", arg.name);
