@@ -434,9 +434,15 @@ static bool all_are(const uint8_t *widths, unsigned n, unsigned storage)
     return true;
 }
 
+static const uint8_t type_bits[PTX_TYPE_COUNT] = {
+#define X(name, bits, class, packed) [PTX_TYPE_##name] = bits,
+    PTX_TYPES(X)
+#undef X
+};
+
 static lane_op *select_mov(const struct ptx_insn *insn, const struct lane_widths *w)
 {
-    const unsigned bits = ptx_type_bits[insn->types[0]];
+    const unsigned bits = type_bits[insn->types[0]];
     const bool unpack = insn->ops[0].kind == PTX_OPERAND_VEC, pack = insn->ops[1].kind == PTX_OPERAND_VEC;
 
     if (insn->flags || (unpack && pack))
@@ -465,7 +471,7 @@ static lane_op *select_mov(const struct ptx_insn *insn, const struct lane_widths
 
 static unsigned storage_bits(unsigned type)
 {
-    return ptx_type_bits[type] < 16 ? 16 : ptx_type_bits[type];
+    return type_bits[type] < 16 ? 16 : type_bits[type];
 }
 
 static int width_index(unsigned bits)
@@ -511,13 +517,13 @@ static lane_op *select_cvt(const struct ptx_insn *insn, const struct lane_widths
         return NULL;
     if (packed_pair(dst, src))
         return natural ? convert_packed : NULL;
-    if ((d.bits && d.bits < 8) || (s.bits && s.bits < 8) || w->d[0] < ptx_type_bits[dst] || w->s[0] < ptx_type_bits[src])
+    if ((d.bits && d.bits < 8) || (s.bits && s.bits < 8) || w->d[0] < type_bits[dst] || w->s[0] < type_bits[src])
         return NULL;
     if (d.bits && s.bits)
         return insn->round ? NULL : conversions[INT_INT][si][di];
     /* Between integers and floats, and floats: the float's register has its own width. */
-    if ((!d.bits && (formats[dst].stride != w->d[0] || formats[dst].stride != ptx_type_bits[dst])) ||
-        (!s.bits && (formats[src].stride != w->s[0] || formats[src].stride != ptx_type_bits[src])))
+    if ((!d.bits && (formats[dst].stride != w->d[0] || formats[dst].stride != type_bits[dst])) ||
+        (!s.bits && (formats[src].stride != w->s[0] || formats[src].stride != type_bits[src])))
         return NULL;
     if (d.bits)
         return rounds_to_integer(insn->round) && src != PTX_TYPE_tf32 ? conversions[FLOAT_INT][si][di] : NULL;
