@@ -71,7 +71,7 @@ static void read_log(const char *text)
         hooks.level = i;
         if (!text[length])
             return;
-        int fd = open(text + length + 1, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0644);
+        int fd = open(text + length + 1, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
         if (fd < 0)
             complain("VGPU_LOG: %.200s: %s", text + length + 1, strerror(errno));
         else
@@ -289,7 +289,6 @@ bool vgpu_call_enter(struct vgpu_call *call, const uint64_t *words, int *fault)
     bool replaced = false;
 
     start();
-    *fault = 0;
     if (!hooks.fault_count)
         return false;
     unsigned count = __atomic_add_fetch(&call->count, 1, __ATOMIC_RELAXED);
@@ -302,7 +301,7 @@ bool vgpu_call_enter(struct vgpu_call *call, const uint64_t *words, int *fault)
             struct timespec left = {.tv_sec = f->value};
             while (nanosleep(&left, &left) && errno == EINTR)
                 ;
-        } else {
+        } else if (fault) {
             vgpu_log(VGPU_LOG_INFO, "fault: %s returns %d", call->name, f->value);
             *fault = f->value;
             replaced = true;
@@ -316,7 +315,7 @@ uint32_t vgpu_call_unsupported(struct vgpu_call *call, const uint64_t *words)
     uint32_t status = call->unsupported;
     int fault;
 
-    if (vgpu_call_enter(call, words, &fault))
+    if (vgpu_call_enter(call, words, call->status ? &fault : NULL))
         status = (uint32_t)fault;
     else if (!__atomic_exchange_n(&call->reported, 1, __ATOMIC_RELAXED))
         vgpu_log(VGPU_LOG_WARN, "%s is not supported%s%s", call->name, call->reason ? ": " : "",

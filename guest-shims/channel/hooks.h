@@ -20,7 +20,7 @@
 
 enum vgpu_log_level { VGPU_LOG_ERROR, VGPU_LOG_WARN, VGPU_LOG_INFO, VGPU_LOG_DEBUG, VGPU_LOG_TRACE };
 
-/* Which library speaks: the prefix of its log lines. Each library's generated stubs define it. */
+/* Who speaks: the prefix of the log lines. A library's generated stubs define it; a program defines its own. */
 extern const char *const vgpu_log_name;
 
 /* One line, without its newline. errno is left alone. Any thread. */
@@ -32,6 +32,12 @@ bool vgpu_log_wants(enum vgpu_log_level level);
  * VGPU_PER_THREAD_STREAM (CU_STREAM_PER_THREAD, cudaStreamPerThread) and this is not touched. */
 extern _Thread_local unsigned vgpu_per_thread_stream;
 #define VGPU_PER_THREAD_STREAM ((uintptr_t)2)
+static inline void vgpu_leave_per_thread(unsigned *unused)
+{
+    vgpu_per_thread_stream--;
+}
+#define VGPU_PER_THREAD_SCOPE \
+    __attribute__((cleanup(vgpu_leave_per_thread), unused)) unsigned scope_ = ++vgpu_per_thread_stream
 
 /* ---- for generated code ---- */
 
@@ -70,7 +76,8 @@ struct vgpu_call {
  * environment. */
 extern int vgpu_hooks_on;
 
-/* Before and after a call; WORDS holds its arguments. True: a fault replaces the call, whose status is *FAULT. */
+/* Before and after a call; WORDS holds its arguments. True: a fault replaces the call, whose status is *FAULT; FAULT
+ * is NULL for calls that return something else, which can only be made to sleep. */
 bool vgpu_call_enter(struct vgpu_call *call, const uint64_t *words, int *fault);
 void vgpu_call_leave(struct vgpu_call *call, const uint64_t *words, uint64_t result);
 /* The whole of a call that is not supported. Returns the status. */

@@ -198,53 +198,61 @@ static void print_impl_call(FILE *out, const struct call *call)
     fputs(")", out);
 }
 
-static void print_guest_body(FILE *out, const struct call *call)
+/* A value as vgpu_call_leave() takes it. */
+static void print_word(FILE *out, const struct type *type, const char *name)
 {
-    bool is_void = call->result->value == V_VOID;
-    bool thread_flag = call->per_thread && !stream_arg(call);
-    const char *words = call->arg_count ? "words_" : "NULL";
+    if (type->form == F_VALUE)
+        fputs("0", out);
+    else if (type->value == V_F64)
+        fprintf(out, "vgpu_bits(%s)", name);
+    else if (type->value == V_STR || type->value == V_PTR)
+        fprintf(out, "(uint64_t)(uintptr_t)%s", name);
+    else
+        fprintf(out, "(uint64_t)%s", name);
+}
 
-    if (call->per_thread && !thread_flag) {
-        const struct arg *stream = stream_arg(call);
+static void print_per_thread(FILE *out, const struct call *call)
+{
+    const struct arg *stream = stream_arg(call);
+
+    if (stream)
         fprintf(out, "    %s = %s ? %s : (%s)VGPU_PER_THREAD_STREAM;\n", stream->name, stream->name, stream->name,
                 stream->type->c);
-    }
-    if (!thread_flag) {
-        fputs("    if (__builtin_expect(!vgpu_hooks_on, 1))", out);
-        fputs(is_void ? " {\n        " : "\n        return ", out);
+    else
+        fputs("    VGPU_PER_THREAD_SCOPE;\n", out);
+}
+
+static void print_guest_body(FILE *out, const struct table *table, const struct call *call)
+{
+    bool is_void = call->result->value == V_VOID, is_status = call->result == table->status;
+    const char *words = call->arg_count ? "words_" : "NULL";
+
+    if (call->per_thread)
+        print_per_thread(out, call);
+    if (!is_void) {
+        fputs("    if (__builtin_expect(!vgpu_hooks_on, 1))\n        return ", out);
         print_impl_call(out, call);
-        fputs(is_void ? ";\n        return;\n    }\n" : ";\n", out);
+        fputs(";\n", out);
     }
     print_words(out, call);
-    if (!is_void)
-        fprintf(out, "    %s%sresult_;\n", call->result->c, ends_with_star(call->result->c) ? "" : " ");
-    fprintf(out, "    int fault_;\n    if (vgpu_call_enter(&call_%u, %s, &fault_))\n        ", call->number, words);
-    if (is_void || call->result->form == F_VALUE || call->result->value == V_STR || call->result->value == V_PTR)
-        fputs(is_void ? "return;\n" : "memset(&result_, 0, sizeof result_);\n", out);
+    if (is_status)
+        fputs("    int fault_;\n", out);
     else
-        fprintf(out, "result_ = (%s)fault_;\n", call->result->c);
-    fputs(is_void ? "" : "    else\n", out);
-    const char *indent = is_void ? "    " : "        ";
-    if (thread_flag && !is_void)
-        fputs("    {\n", out);
-    if (thread_flag)
-        fprintf(out, "%svgpu_per_thread_stream++;\n", indent);
-    fprintf(out, "%s%s", indent, is_void ? "" : "result_ = ");
+        fprintf(out, "    vgpu_call_enter(&call_%u, %s, NULL);\n", call->number, words);
+    fputs("    ", out);
+    if (!is_void) {
+        print_declarator(out, call->result->c, "result_");
+        fputs(" = ", out);
+    }
+    if (is_status)
+        fprintf(out, "vgpu_call_enter(&call_%u, %s, &fault_) ? fault_ : ", call->number, words);
     print_impl_call(out, call);
-    fputs(";\n", out);
-    if (thread_flag)
-        fprintf(out, "%svgpu_per_thread_stream--;\n", indent);
-    if (thread_flag && !is_void)
-        fputs("    }\n", out);
+    fprintf(out, ";\n    vgpu_call_leave(&call_%u, %s, ", call->number, words);
     if (is_void)
-        fprintf(out, "    vgpu_call_leave(&call_%u, %s, 0);\n", call->number, words);
-    else if (call->result->form == F_VALUE)
-        fprintf(out, "    vgpu_call_leave(&call_%u, %s, 0);\n    return result_;\n", call->number, words);
-    else if (call->result->value == V_F64)
-        fprintf(out, "    vgpu_call_leave(&call_%u, %s, vgpu_bits(result_));\n    return result_;\n", call->number, words);
+        fputs("0", out);
     else
-        fprintf(out, "    vgpu_call_leave(&call_%u, %s, (uint64_t)%sresult_);\n    return result_;\n", call->number, words,
-                call->result->value == V_STR || call->result->value == V_PTR ? "(uintptr_t)" : "");
+        print_word(out, call->result, "result_");
+    fputs(is_void ? ");\n" : ");\n    return result_;\n", out);
 }
 
 static void print_none_body(FILE *out, const struct table *table, const struct call *call)
@@ -281,7 +289,7 @@ void emit_stubs(FILE *out, const struct table *table, const struct output *outpu
         print_prototype(out, call, "", call->name);
         fputs("\n{\n", out);
         if (call->class == C_GUEST)
-            print_guest_body(out, call);
+            print_guest_body(out, table, call);
         else
             print_none_body(out, table, call);
         fputs("}\n", out);

@@ -15,12 +15,8 @@ tStatus tInit(void)
 {
     if (__builtin_expect(!vgpu_hooks_on, 1))
         return impl_tInit();
-    tStatus result_;
     int fault_;
-    if (vgpu_call_enter(&call_1, NULL, &fault_))
-        result_ = (tStatus)fault_;
-    else
-        result_ = impl_tInit();
+    tStatus result_ = vgpu_call_enter(&call_1, NULL, &fault_) ? fault_ : impl_tInit();
     vgpu_call_leave(&call_1, NULL, (uint64_t)result_);
     return result_;
 }
@@ -33,12 +29,8 @@ tStatus tCopy(tPointer dst, const void *src, size_t bytes, tStream stream)
     if (__builtin_expect(!vgpu_hooks_on, 1))
         return impl_tCopy(dst, src, bytes, stream);
     const uint64_t words_[] = {(uint64_t)dst, (uint64_t)(uintptr_t)src, (uint64_t)bytes, (uint64_t)(uintptr_t)stream};
-    tStatus result_;
     int fault_;
-    if (vgpu_call_enter(&call_2, words_, &fault_))
-        result_ = (tStatus)fault_;
-    else
-        result_ = impl_tCopy(dst, src, bytes, stream);
+    tStatus result_ = vgpu_call_enter(&call_2, words_, &fault_) ? fault_ : impl_tCopy(dst, src, bytes, stream);
     vgpu_call_leave(&call_2, words_, (uint64_t)result_);
     return result_;
 }
@@ -52,12 +44,8 @@ tStatus tCopy_ptsz(tPointer dst, const void *src, size_t bytes, tStream stream)
     if (__builtin_expect(!vgpu_hooks_on, 1))
         return impl_tCopy(dst, src, bytes, stream);
     const uint64_t words_[] = {(uint64_t)dst, (uint64_t)(uintptr_t)src, (uint64_t)bytes, (uint64_t)(uintptr_t)stream};
-    tStatus result_;
     int fault_;
-    if (vgpu_call_enter(&call_3, words_, &fault_))
-        result_ = (tStatus)fault_;
-    else
-        result_ = impl_tCopy(dst, src, bytes, stream);
+    tStatus result_ = vgpu_call_enter(&call_3, words_, &fault_) ? fault_ : impl_tCopy(dst, src, bytes, stream);
     vgpu_call_leave(&call_3, words_, (uint64_t)result_);
     return result_;
 }
@@ -70,12 +58,8 @@ tStatus tCopyOld(tPointer dst, const void *src, size_t bytes, tStream stream)
     if (__builtin_expect(!vgpu_hooks_on, 1))
         return impl_tCopy(dst, src, bytes, stream);
     const uint64_t words_[] = {(uint64_t)dst, (uint64_t)(uintptr_t)src, (uint64_t)bytes, (uint64_t)(uintptr_t)stream};
-    tStatus result_;
     int fault_;
-    if (vgpu_call_enter(&call_4, words_, &fault_))
-        result_ = (tStatus)fault_;
-    else
-        result_ = impl_tCopy(dst, src, bytes, stream);
+    tStatus result_ = vgpu_call_enter(&call_4, words_, &fault_) ? fault_ : impl_tCopy(dst, src, bytes, stream);
     vgpu_call_leave(&call_4, words_, (uint64_t)result_);
     return result_;
 }
@@ -88,12 +72,8 @@ tStatus tSet(tPointer dst, uint8_t value)
     if (__builtin_expect(!vgpu_hooks_on, 1))
         return impl_tSet_v12(dst, value);
     const uint64_t words_[] = {(uint64_t)dst, (uint64_t)value};
-    tStatus result_;
     int fault_;
-    if (vgpu_call_enter(&call_5, words_, &fault_))
-        result_ = (tStatus)fault_;
-    else
-        result_ = impl_tSet_v12(dst, value);
+    tStatus result_ = vgpu_call_enter(&call_5, words_, &fault_) ? fault_ : impl_tSet_v12(dst, value);
     vgpu_call_leave(&call_5, words_, (uint64_t)result_);
     return result_;
 }
@@ -103,17 +83,12 @@ static struct vgpu_call call_6 = {.name = "tSet_ptds", .unsupported = 801, .resu
 VGPU_EXPORT tStatus tSet_ptds(tPointer dst, uint8_t value);
 tStatus tSet_ptds(tPointer dst, uint8_t value)
 {
+    VGPU_PER_THREAD_SCOPE;
+    if (__builtin_expect(!vgpu_hooks_on, 1))
+        return impl_tSet_v12(dst, value);
     const uint64_t words_[] = {(uint64_t)dst, (uint64_t)value};
-    tStatus result_;
     int fault_;
-    if (vgpu_call_enter(&call_6, words_, &fault_))
-        result_ = (tStatus)fault_;
-    else
-    {
-        vgpu_per_thread_stream++;
-        result_ = impl_tSet_v12(dst, value);
-        vgpu_per_thread_stream--;
-    }
+    tStatus result_ = vgpu_call_enter(&call_6, words_, &fault_) ? fault_ : impl_tSet_v12(dst, value);
     vgpu_call_leave(&call_6, words_, (uint64_t)result_);
     return result_;
 }
@@ -126,12 +101,8 @@ const char *tName(tStatus status)
     if (__builtin_expect(!vgpu_hooks_on, 1))
         return impl_tName(status);
     const uint64_t words_[] = {(uint64_t)status};
-    const char *result_;
-    int fault_;
-    if (vgpu_call_enter(&call_8, words_, &fault_))
-        memset(&result_, 0, sizeof result_);
-    else
-        result_ = impl_tName(status);
+    vgpu_call_enter(&call_8, words_, NULL);
+    const char *result_ = impl_tName(status);
     vgpu_call_leave(&call_8, words_, (uint64_t)(uintptr_t)result_);
     return result_;
 }
@@ -151,14 +122,8 @@ static struct vgpu_call call_10 = {.name = "tReset", .unsupported = 801, .result
 VGPU_EXPORT void tReset(tDesc *desc, const char *const *names, size_t *count);
 void tReset(tDesc *desc, const char *const *names, size_t *count)
 {
-    if (__builtin_expect(!vgpu_hooks_on, 1)) {
-        impl_tReset(desc, names, count);
-        return;
-    }
     const uint64_t words_[] = {(uint64_t)(uintptr_t)desc, (uint64_t)(uintptr_t)names, (uint64_t)(uintptr_t)count};
-    int fault_;
-    if (vgpu_call_enter(&call_10, words_, &fault_))
-        return;
+    vgpu_call_enter(&call_10, words_, NULL);
     impl_tReset(desc, names, count);
     vgpu_call_leave(&call_10, words_, 0);
 }
@@ -181,12 +146,8 @@ tStatus tNames(uint32_t result, uint32_t fault, uint32_t words, uint32_t call)
     if (__builtin_expect(!vgpu_hooks_on, 1))
         return impl_tNames(result, fault, words, call);
     const uint64_t words_[] = {(uint64_t)result, (uint64_t)fault, (uint64_t)words, (uint64_t)call};
-    tStatus result_;
     int fault_;
-    if (vgpu_call_enter(&call_12, words_, &fault_))
-        result_ = (tStatus)fault_;
-    else
-        result_ = impl_tNames(result, fault, words, call);
+    tStatus result_ = vgpu_call_enter(&call_12, words_, &fault_) ? fault_ : impl_tNames(result, fault, words, call);
     vgpu_call_leave(&call_12, words_, (uint64_t)result_);
     return result_;
 }

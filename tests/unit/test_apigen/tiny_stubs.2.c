@@ -15,12 +15,8 @@ tStatus tInit(void)
 {
     if (__builtin_expect(!vgpu_hooks_on, 1))
         return impl_tInit();
-    tStatus result_;
     int fault_;
-    if (vgpu_call_enter(&call_1, NULL, &fault_))
-        result_ = (tStatus)fault_;
-    else
-        result_ = impl_tInit();
+    tStatus result_ = vgpu_call_enter(&call_1, NULL, &fault_) ? fault_ : impl_tInit();
     vgpu_call_leave(&call_1, NULL, (uint64_t)result_);
     return result_;
 }
@@ -33,12 +29,8 @@ tStatus tCopy(tPointer dst, const void *src, size_t bytes, tStream stream)
     if (__builtin_expect(!vgpu_hooks_on, 1))
         return impl_tCopy(dst, src, bytes, stream);
     const uint64_t words_[] = {(uint64_t)dst, (uint64_t)(uintptr_t)src, (uint64_t)bytes, (uint64_t)(uintptr_t)stream};
-    tStatus result_;
     int fault_;
-    if (vgpu_call_enter(&call_2, words_, &fault_))
-        result_ = (tStatus)fault_;
-    else
-        result_ = impl_tCopy(dst, src, bytes, stream);
+    tStatus result_ = vgpu_call_enter(&call_2, words_, &fault_) ? fault_ : impl_tCopy(dst, src, bytes, stream);
     vgpu_call_leave(&call_2, words_, (uint64_t)result_);
     return result_;
 }
@@ -52,12 +44,8 @@ tStatus tCopy_ptsz(tPointer dst, const void *src, size_t bytes, tStream stream)
     if (__builtin_expect(!vgpu_hooks_on, 1))
         return impl_tCopy(dst, src, bytes, stream);
     const uint64_t words_[] = {(uint64_t)dst, (uint64_t)(uintptr_t)src, (uint64_t)bytes, (uint64_t)(uintptr_t)stream};
-    tStatus result_;
     int fault_;
-    if (vgpu_call_enter(&call_3, words_, &fault_))
-        result_ = (tStatus)fault_;
-    else
-        result_ = impl_tCopy(dst, src, bytes, stream);
+    tStatus result_ = vgpu_call_enter(&call_3, words_, &fault_) ? fault_ : impl_tCopy(dst, src, bytes, stream);
     vgpu_call_leave(&call_3, words_, (uint64_t)result_);
     return result_;
 }
@@ -79,12 +67,8 @@ const char *tName(tStatus status)
     if (__builtin_expect(!vgpu_hooks_on, 1))
         return impl_tName(status);
     const uint64_t words_[] = {(uint64_t)status};
-    const char *result_;
-    int fault_;
-    if (vgpu_call_enter(&call_8, words_, &fault_))
-        memset(&result_, 0, sizeof result_);
-    else
-        result_ = impl_tName(status);
+    vgpu_call_enter(&call_8, words_, NULL);
+    const char *result_ = impl_tName(status);
     vgpu_call_leave(&call_8, words_, (uint64_t)(uintptr_t)result_);
     return result_;
 }
@@ -104,14 +88,8 @@ static struct vgpu_call call_10 = {.name = "tReset", .unsupported = 801, .result
 VGPU_EXPORT void tReset(tDesc *desc, const char *const *names, size_t *count);
 void tReset(tDesc *desc, const char *const *names, size_t *count)
 {
-    if (__builtin_expect(!vgpu_hooks_on, 1)) {
-        impl_tReset(desc, names, count);
-        return;
-    }
     const uint64_t words_[] = {(uint64_t)(uintptr_t)desc, (uint64_t)(uintptr_t)names, (uint64_t)(uintptr_t)count};
-    int fault_;
-    if (vgpu_call_enter(&call_10, words_, &fault_))
-        return;
+    vgpu_call_enter(&call_10, words_, NULL);
     impl_tReset(desc, names, count);
     vgpu_call_leave(&call_10, words_, 0);
 }
@@ -134,12 +112,8 @@ tStatus tNames(uint32_t result, uint32_t fault, uint32_t words, uint32_t call)
     if (__builtin_expect(!vgpu_hooks_on, 1))
         return impl_tNames(result, fault, words, call);
     const uint64_t words_[] = {(uint64_t)result, (uint64_t)fault, (uint64_t)words, (uint64_t)call};
-    tStatus result_;
     int fault_;
-    if (vgpu_call_enter(&call_12, words_, &fault_))
-        result_ = (tStatus)fault_;
-    else
-        result_ = impl_tNames(result, fault, words, call);
+    tStatus result_ = vgpu_call_enter(&call_12, words_, &fault_) ? fault_ : impl_tNames(result, fault, words, call);
     vgpu_call_leave(&call_12, words_, (uint64_t)result_);
     return result_;
 }
