@@ -44,10 +44,20 @@ static void sort_unique(struct names *names)
     int kept = 0;
 
     qsort(names->at, (size_t)names->count, sizeof *names->at, compare);
-    for (int i = 0; i < names->count; i++)
+    for (int i = 0; i < names->count; i++) {
         if (!kept || strcmp(names->at[kept - 1], names->at[i]))
             names->at[kept++] = names->at[i];
+        else
+            free(names->at[i]);
+    }
     names->count = kept;
+}
+
+static void clear(struct names *names)
+{
+    for (int i = 0; i < names->count; i++)
+        free(names->at[i]);
+    free(names->at);
 }
 
 static int has(const struct names *names, const char *name)
@@ -133,6 +143,8 @@ static void check_names(const char *dir, const char *symbols, const struct libra
             diag("%s exports %s besides", library->soname, got.at[i]);
     is_u64(missing, 0, "%s: exports all %d names", library->soname, wanted.count);
     is_u64(extra, 0, "%s: exports nothing else", library->soname);
+    clear(&wanted);
+    clear(&got);
 }
 
 static void check_dynamic(const char *dir, const struct library *library)
