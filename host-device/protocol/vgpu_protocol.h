@@ -155,7 +155,8 @@ struct vgpu_control {
 _Static_assert(sizeof(struct vgpu_control) <= 0x1000, "one page");
 
 /* A command in the ring: this header, the command's struct (ring_commands.h), perhaps a tail; padded to 8 bytes. A command
- * never wraps: where it does not fit before the ring's end, VGPU_CMD_NOP-like filler (command 0, any size) leads to offset 0. */
+ * never wraps: where it does not fit before the ring's end, a filler (command 0, any size) leads to offset 0; fewer bytes than
+ * a header before the ring's end are skipped by both sides. */
 struct vgpu_ring_cmd {
     uint16_t command; /* VGPU_CMD_*; 0: filler */
     uint16_t flags;   /* 0 */
