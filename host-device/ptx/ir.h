@@ -202,11 +202,11 @@ struct ptx_loc {
 
 struct ptx_function {
     const char *name;
-    bool is_entry, has_body, parsed, failed, noreturn;
+    bool is_entry, has_body, parsed, failed, closed, noreturn;
     uint8_t linkage;
     const char *body;        /* text between and including the braces */
     size_t body_size;
-    uint32_t line;           /* of the head */
+    uint32_t line, body_line; /* of the head, of the body's { */
     uint32_t index;
 
     /* Formal parameters: symbols [first_param, first_param + nparams); .func returns likewise. A formal declared

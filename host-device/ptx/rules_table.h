@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The instructions of PTX ISA 9.1 that the engines execute, one row a form: RULE(op, suffixes, operands).
+ *
+ * Suffixes: .word has to stand, {.word} may; .field(a|b|c) is a choice that sets that field of struct ptx_insn; 't' adds a
+ * type, 'note' sets nothing (advice: cache operators, eviction priorities). A plain .word is a flag (ops.h) or else a note.
+ *
+ * Operands, separated by spaces: a role, then its type, then marks.
+ *   d destination   s source (register, immediate, special register)   i immediate   a address: as s, or a variable's name
+ *   u destination, or a vector that is unpacked    k source, or a vector that is packed   m [address]
+ *   v destination or V source of ld and st: a vector when .v2 .v4 .v8 is given
+ *   F fragment of a matrix: Fa Fb Fc Fd; N: as many registers as .x1 .x2 .x4 says
+ *   L label   T table of branch targets   x anything: dropped
+ * Type: nothing, or 0...3, for that type suffix; W for twice the width of the first; :name for a fixed one.
+ * Marks: ? may be missing; _ may be the sink; > the register may be wider than the type; / may be a predicate instead;
+ * | second destination behind a bar, may be missing. */
+
+#define I16_64 "u16|u32|u64|s16|s32|s64"
+#define I8_64 "u8|u16|u32|u64|s8|s16|s32|s64"
+#define B16_64 "b16|b32|b64"
+#define LDST "b8|b16|b32|b64|b128|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64|f16|bf16|f16x2|bf16x2"
+#define FTZ "{.ftz}"
+#define SAT "{.sat}"
+#define RND "{.round(rn|rz|rm|rp)}"
+#define RND_ ".round(rn|rz|rm|rp)"
+#define RNI "{.round(rni|rzi|rmi|rpi)}"
+#define RNI_ ".round(rni|rzi|rmi|rpi)"
+#define HALF "f16|f16x2"
+#define BF "bf16|bf16x2"
+#define CMP_INT ".cmp(eq|ne|lt|le|gt|ge|lo|ls|hi|hs)"
+#define CMP_FLOAT ".cmp(eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan)"
+#define BOOL ".boolop(and|or|xor)"
+#define SPACES "{.space(const|global|local|param|shared|param::entry|param::func|shared::cta|shared::cluster)}"
+#define CACHE "{.note(L1::evict_normal|L1::evict_unchanged|L1::evict_first|L1::evict_last|L1::no_allocate)}" \
+    "{.note(L2::evict_last|L2::evict_normal|L2::evict_first)}{.L2::cache_hint}{.note(L2::64B|L2::128B|L2::256B)}"
+#define SCOPE "{.scope(cta|cluster|gpu|sys)}"
+#define VEC "{.vec(v2|v4|v8)}"
+#define ATOM_SEM "{.sem(relaxed|acquire|release|acq_rel)}" SCOPE \
+    "{.space(global|shared|shared::cta|shared::cluster)}{.L2::cache_hint}"
+#define MMA ".sync.aligned"
+#define ROWCOL ".layout_a(row|col).layout_b(row|col)"
+
+/* 9.7.1, 9.7.2 integer and extended-precision arithmetic */
+RULE(add, ".t(u16|u32|u64|s16|s64|u16x2|s16x2)", "d s s")
+RULE(add, SAT ".t(s32)", "d s s")
+RULE(sub, ".t(u16|u32|u64|s16|s64)", "d s s")
+RULE(sub, SAT ".t(s32)", "d s s")
+RULE(add, ".cc.t(u32|s32|u64|s64)", "d s s")
+RULE(sub, ".cc.t(u32|s32|u64|s64)", "d s s")
+RULE(addc, "{.cc}.t(u32|s32|u64|s64)", "d s s")
+RULE(subc, "{.cc}.t(u32|s32|u64|s64)", "d s s")
+RULE(mul, ".mul(lo|hi).t(" I16_64 ")", "d s s")
+RULE(mul, ".mul(wide).t(u16|s16|u32|s32)", "dW s s")
+RULE(mad, ".mul(lo|hi).t(" I16_64 ")", "d s s s")
+RULE(mad, ".mul(hi).sat.t(s32)", "d s s s")
+RULE(mad, ".mul(wide).t(u16|s16|u32|s32)", "dW s s sW")
+RULE(mad, ".mul(lo|hi).cc.t(u32|s32|u64|s64)", "d s s s")
+RULE(madc, ".mul(lo|hi){.cc}.t(u32|s32|u64|s64)", "d s s s")
+RULE(mul24, ".mul(lo|hi).t(u32|s32)", "d s s")
+RULE(mad24, ".mul(lo|hi).t(u32|s32)", "d s s s")
+RULE(mad24, ".mul(hi).sat.t(s32)", "d s s s")
+RULE(sad, ".t(" I16_64 ")", "d s s s")
+RULE(div, ".t(" I16_64 ")", "d s s")
+RULE(rem, ".t(" I16_64 ")", "d s s")
+RULE(abs, ".t(s16|s32|s64)", "d s")
+RULE(neg, ".t(s16|s32|s64)", "d s")
+RULE(min, ".t(" I16_64 "|u16x2|s16x2)", "d s s")
+RULE(max, ".t(" I16_64 "|u16x2|s16x2)", "d s s")
+RULE(min, ".relu.t(s16x2|s32)", "d s s")
+RULE(max, ".relu.t(s16x2|s32)", "d s s")
+RULE(popc, ".t(b32|b64)", "d:u32 s")
+RULE(clz, ".t(b32|b64)", "d:u32 s")
+RULE(bfind, "{.shiftamt}.t(u32|u64|s32|s64)", "d:u32 s")
+RULE(fns, ".t(b32)", "d s s:b32 s:s32")
+RULE(brev, ".t(b32|b64)", "d s")
+RULE(bfe, ".t(u32|u64|s32|s64)", "d s s:u32 s:u32")
+RULE(bfi, ".t(b32|b64)", "d s s s:u32 s:u32")
+RULE(szext, ".clampmode(clamp|wrap).t(u32|s32)", "d s s:u32")
+RULE(bmsk, ".clampmode(clamp|wrap).t(b32)", "d s:u32 s:u32")
+RULE(dp4a, ".t(u32|s32).t(u32|s32)", "d:b32 s:b32 s:b32 s:b32")
+RULE(dp2a, ".mul(lo|hi).t(u32|s32).t(u32|s32)", "d:b32 s:b32 s:b32 s:b32")
+
+/* 9.7.3, 9.7.4, 9.7.5 floating point */
+RULE(add, RND FTZ SAT ".t(f32)", "d s s")
+RULE(sub, RND FTZ SAT ".t(f32)", "d s s")
+RULE(mul, RND FTZ SAT ".t(f32)", "d s s")
+RULE(add, RND FTZ ".t(f32x2)", "d s s")
+RULE(sub, RND FTZ ".t(f32x2)", "d s s")
+RULE(mul, RND FTZ ".t(f32x2)", "d s s")
+RULE(add, RND ".t(f64)", "d s s")
+RULE(sub, RND ".t(f64)", "d s s")
+RULE(mul, RND ".t(f64)", "d s s")
+RULE(add, "{.round(rn)}" FTZ SAT ".t(" HALF ")", "d s s")
+RULE(sub, "{.round(rn)}" FTZ SAT ".t(" HALF ")", "d s s")
+RULE(mul, "{.round(rn)}" FTZ SAT ".t(" HALF ")", "d s s")
+RULE(add, "{.round(rn)}.t(" BF ")", "d s s")
+RULE(sub, "{.round(rn)}.t(" BF ")", "d s s")
+RULE(mul, "{.round(rn)}.t(" BF ")", "d s s")
+RULE(fma, RND_ FTZ SAT ".t(f32)", "d s s s")
+RULE(fma, RND_ FTZ ".t(f32x2)", "d s s s")
+RULE(fma, RND_ ".t(f64)", "d s s s")
+RULE(fma, ".round(rn)" FTZ SAT ".t(" HALF ")", "d s s s")
+RULE(fma, ".round(rn)" FTZ ".relu.t(" HALF ")", "d s s s")
+RULE(fma, ".round(rn){.relu}.t(" BF ")", "d s s s")
+RULE(fma, ".round(rn).oob{.relu}.t(" HALF "|" BF ")", "d s s s")
+RULE(mad, RND_ FTZ SAT ".t(f32)", "d s s s")
+RULE(mad, RND_ ".t(f64)", "d s s s")
+RULE(div, ".approx" FTZ ".t(f32)", "d s s")
+RULE(div, ".full" FTZ ".t(f32)", "d s s")
+RULE(div, RND_ FTZ ".t(f32)", "d s s")
+RULE(div, RND_ ".t(f64)", "d s s")
+RULE(abs, FTZ ".t(f32)", "d s")
+RULE(abs, ".t(f64)", "d s")
+RULE(abs, FTZ ".t(" HALF ")", "d s")
+RULE(abs, ".t(" BF ")", "d s")
+RULE(neg, FTZ ".t(f32)", "d s")
+RULE(neg, ".t(f64)", "d s")
+RULE(neg, FTZ ".t(" HALF ")", "d s")
+RULE(neg, ".t(" BF ")", "d s")
+RULE(min, FTZ "{.NaN}{.xorsign}{.abs}.t(f32)", "d s s")
+RULE(max, FTZ "{.NaN}{.xorsign}{.abs}.t(f32)", "d s s")
+RULE(min, ".t(f64)", "d s s")
+RULE(max, ".t(f64)", "d s s")
+RULE(min, FTZ "{.NaN}{.xorsign}{.abs}.t(" HALF ")", "d s s")
+RULE(max, FTZ "{.NaN}{.xorsign}{.abs}.t(" HALF ")", "d s s")
+RULE(min, "{.NaN}{.xorsign}{.abs}.t(" BF ")", "d s s")
+RULE(max, "{.NaN}{.xorsign}{.abs}.t(" BF ")", "d s s")
+RULE(rcp, ".approx" FTZ ".t(f32)", "d s")
+RULE(rcp, RND_ FTZ ".t(f32)", "d s")
+RULE(rcp, RND_ ".t(f64)", "d s")
+RULE(rcp, ".approx.ftz.t(f64)", "d s")
+RULE(sqrt, ".approx" FTZ ".t(f32)", "d s")
+RULE(sqrt, RND_ FTZ ".t(f32)", "d s")
+RULE(sqrt, RND_ ".t(f64)", "d s")
+RULE(rsqrt, ".approx" FTZ ".t(f32|f64)", "d s")
+RULE(sin, ".approx" FTZ ".t(f32)", "d s")
+RULE(cos, ".approx" FTZ ".t(f32)", "d s")
+RULE(lg2, ".approx" FTZ ".t(f32)", "d s")
+RULE(ex2, ".approx" FTZ ".t(f32)", "d s")
+RULE(ex2, ".approx.t(" HALF ")", "d s")
+RULE(ex2, ".approx.ftz.t(" BF ")", "d s")
+RULE(tanh, ".approx.t(f32|" HALF "|" BF ")", "d s")
+RULE(copysign, ".t(f32|f64)", "d s s")
+RULE(testp, ".mode(finite|infinite|number|notanumber|normal|subnormal).t(f32|f64)", "d:pred s")
+
+/* 9.7.6, 9.7.7 comparison and selection */
+RULE(set, CMP_INT ".t(u32|s32|f32).t(" B16_64 "|" I16_64 ")", "d s1 s1")
+RULE(set, CMP_INT BOOL ".t(u32|s32|f32).t(" B16_64 "|" I16_64 ")", "d s1 s1 s:pred")
+RULE(set, CMP_FLOAT FTZ ".t(u32|s32|f32).t(f32|f64)", "d s1 s1")
+RULE(set, CMP_FLOAT BOOL FTZ ".t(u32|s32|f32).t(f32|f64)", "d s1 s1 s:pred")
+RULE(set, CMP_FLOAT FTZ ".t(f16|bf16|u16|s16|u32|s32).t(f16|bf16)", "d s1 s1")
+RULE(set, CMP_FLOAT BOOL FTZ ".t(f16|bf16|u16|s16|u32|s32).t(f16|bf16)", "d s1 s1 s:pred")
+RULE(set, CMP_INT ".t(f16).t(" B16_64 "|" I16_64 ")", "d s1 s1")
+RULE(set, CMP_INT BOOL ".t(f16).t(" B16_64 "|" I16_64 ")", "d s1 s1 s:pred")
+RULE(set, CMP_FLOAT FTZ ".t(f16).t(f32|f64)", "d s1 s1")
+RULE(set, CMP_FLOAT BOOL FTZ ".t(f16).t(f32|f64)", "d s1 s1 s:pred")
+RULE(set, CMP_FLOAT FTZ ".t(f16x2|bf16x2|u32|s32).t(f16x2|bf16x2)", "d s1 s1")
+RULE(set, CMP_FLOAT BOOL FTZ ".t(f16x2|bf16x2|u32|s32).t(f16x2|bf16x2)", "d s1 s1 s:pred")
+RULE(setp, CMP_INT ".t(" B16_64 "|" I16_64 ")", "d:pred_ |d:pred_ s s")
+RULE(setp, CMP_INT BOOL ".t(" B16_64 "|" I16_64 ")", "d:pred_ |d:pred_ s s s:pred")
+RULE(setp, CMP_FLOAT FTZ ".t(f32)", "d:pred_ |d:pred_ s s")
+RULE(setp, CMP_FLOAT BOOL FTZ ".t(f32)", "d:pred_ |d:pred_ s s s:pred")
+RULE(setp, CMP_FLOAT ".t(f64|" BF ")", "d:pred_ |d:pred_ s s")
+RULE(setp, CMP_FLOAT BOOL ".t(f64|" BF ")", "d:pred_ |d:pred_ s s s:pred")
+RULE(setp, CMP_FLOAT FTZ ".t(" HALF ")", "d:pred_ |d:pred_ s s")
+RULE(setp, CMP_FLOAT BOOL FTZ ".t(" HALF ")", "d:pred_ |d:pred_ s s s:pred")
+RULE(selp, ".t(" B16_64 "|" I16_64 "|f32|f64)", "d s s s:pred")
+RULE(slct, ".t(" B16_64 "|" I16_64 "|f32|f64).t(s32)", "d s s s1")
+RULE(slct, FTZ ".t(" B16_64 "|" I16_64 "|f32|f64).t(f32)", "d s s s1")
+
+/* 9.7.8 logic and shifts */
+RULE(and, ".t(pred|" B16_64 ")", "d s s")
+RULE(or, ".t(pred|" B16_64 ")", "d s s")
+RULE(xor, ".t(pred|" B16_64 ")", "d s s")
+RULE(not, ".t(pred|" B16_64 ")", "d s")
+RULE(cnot, ".t(" B16_64 ")", "d s")
+RULE(lop3, ".t(b32)", "d s s s i:u32")
+RULE(lop3, ".boolop(and|or).t(b32)", "d_ |d:pred s s s i:u32 s:pred")
+RULE(shf, ".mode(l|r).clampmode(clamp|wrap).t(b32)", "d s s s:u32")
+RULE(shl, ".t(" B16_64 ")", "d s s:u32")
+RULE(shr, ".t(" B16_64 "|" I16_64 ")", "d s s:u32")
+RULE(prmt, ".t(b32){.mode(f4e|b4e|rc8|ecl|ecr|rc16)}", "d s s s:u32")
+
+/* 9.7.9 data movement and conversion */
+RULE(mov, ".t(pred|b16|b32|b64|b128|" I16_64 "|f32|f64|f16|bf16|f16x2|bf16x2)", "u k")
+RULE(shfl, "{.sync}.mode(up|down|bfly|idx).t(b32)", "d_ |d:pred_ s s:u32 s:u32 s:b32?")
+RULE(ld, "{.sem(weak|volatile|relaxed|acquire)}{.note(mmio)}" SCOPE SPACES
+     "{.note(ca|cg|cs|lu|cv)}{.nc}" CACHE VEC ".t(" LDST ")", "v m")
+RULE(ldu, SPACES VEC ".t(" LDST ")", "v m")
+RULE(st, "{.sem(weak|volatile|relaxed|release)}{.note(mmio)}" SCOPE SPACES
+     "{.note(wb|cg|cs|wt)}" CACHE VEC ".t(" LDST ")", "m V")
+RULE(prefetch, "{.space(global|local|param|const)}.note(L1|L2|L2::evict_last|L2::evict_normal)", "m")
+RULE(prefetchu, ".note(L1)", "m")
+RULE(applypriority, "{.space(global)}.note(L2::evict_normal)", "m i:u32")
+RULE(discard, "{.space(global)}.note(L2)", "m i:u32")
+RULE(createpolicy, ".note(fractional|range|cvt){.space(global)}"
+     "{.note(L2|L2::evict_last|L2::evict_normal|L2::evict_first|L2::evict_unchanged)}"
+     "{.note(L2::evict_last|L2::evict_normal|L2::evict_first|L2::evict_unchanged)}.t(b64)", "d x? x? x?")
+RULE(isspacep, ".space(const|global|local|shared|param|param::entry|shared::cta|shared::cluster)", "d:pred s:u64")
+RULE(cvta, "{.to}.space(const|global|local|shared|param|param::entry|shared::cta|shared::cluster).t(u32|u64)", "d a")
+RULE(mapa, "{.space(shared::cluster)}.t(u32|u64)", "d a s:u32")
+RULE(getctarank, "{.space(shared::cluster)}.t(u32|u64)", "d:u32 a")
+RULE(cvt, SAT ".t(" I8_64 ").t(" I8_64 ")", "d> s1>")
+RULE(cvt, RNI_ FTZ SAT ".t(" I8_64 ").t(f16|bf16|f32|f64)", "d> s1>")
+RULE(cvt, RND_ FTZ SAT ".t(f16|bf16|f32|f64).t(" I8_64 ")", "d> s1>")
+RULE(cvt, RND FTZ SAT ".t(f16|bf16|f32|f64).t(f16|bf16|f32|f64)", "d> s1>")
+RULE(cvt, RNI FTZ SAT ".t(f16|bf16|f32|f64).t(f16|bf16|f32|f64)", "d> s1>")
+RULE(cvt, ".round(rn|rz){.relu}{.satfinite}.t(f16|bf16).t(f32)", "d> s1>")
+RULE(cvt, ".round(rna|rn|rz){.relu}{.satfinite}.t(tf32).t(f32)", "d s1")
+RULE(cvt, ".round(rn|rz){.relu}{.satfinite}{.ftz}.t(" "f16x2|bf16x2).t(f32)", "d s1 s1")
+RULE(cvt, ".round(rn).satfinite{.relu}.t(e4m3x2|e5m2x2|e2m1x2|e2m3x2|e3m2x2).t(f32)", "d s1 s1")
+RULE(cvt, ".round(rn).satfinite{.relu}.t(e4m3x2|e5m2x2).t(f16x2)", "d s1")
+RULE(cvt, ".round(rn){.relu}.t(f16x2).t(e4m3x2|e5m2x2|e2m1x2|e2m3x2|e3m2x2)", "d s1")
+RULE(cvt, ".round(rz|rp){.satfinite}.t(ue8m0x2).t(f32)", "d s1 s1")
+RULE(cvt, ".round(rz|rp){.satfinite}.t(ue8m0x2).t(bf16x2)", "d s1")
+RULE(cvt, ".round(rn).t(bf16x2).t(ue8m0x2)", "d s1")
+RULE(cvt, ".mode(pack).sat.t(s16|u16).t(s32)", "d:b32 s:s32 s:s32")
+RULE(cvt, ".mode(pack).sat.t(s8|u8|s4|u4).t(s32).t(b32)", "d:b32 s:s32 s:s32 s:b32")
+RULE(cp, ".mode(async){.ca}{.cg}.space(shared|shared::cta).space2(global){.L2::cache_hint}{.note(L2::64B|L2::128B|L2::256B)}",
+     "m m i:u32 s:u32/?")
+RULE(cp, ".mode(async).submode(commit_group|wait_all)", "")
+RULE(cp, ".mode(async).submode(wait_group)", "i:u32")
+RULE(alloca, ".t(u32|u64)", "d s i:u32?")
+RULE(stacksave, ".t(u32|u64)", "d")
+RULE(stackrestore, ".t(u32|u64)", "s")
+
+/* 9.7.12, 9.7.13 control flow, barriers, memory order, warp-wide */
+RULE(bra, "{.uni}", "L")
+RULE(brx, ".idx{.uni}", "s:u32 T")
+RULE(call, "{.uni}", "")
+RULE(ret, "{.uni}", "")
+RULE(exit, "", "")
+RULE(trap, "", "")
+RULE(brkpt, "", "")
+RULE(nanosleep, ".t(u32)", "s")
+RULE(pmevent, "{.mask}", "i:u32")
+RULE(bar, ".mode(warp).sync", "s:b32")
+RULE(bar, "{.scope(cta)}.mode(sync)", "s:u32 s:u32?")
+RULE(bar, "{.scope(cta)}.mode(arrive)", "s:u32 s:u32")
+RULE(bar, "{.scope(cta)}.mode(red).popc.t(u32)", "d s:u32 s:u32? s:pred")
+RULE(bar, "{.scope(cta)}.mode(red).atom(and|or).t(pred)", "d s:u32 s:u32? s:pred")
+RULE(barrier, "{.scope(cta)}.mode(sync){.aligned}", "s:u32 s:u32?")
+RULE(barrier, "{.scope(cta)}.mode(arrive){.aligned}", "s:u32 s:u32")
+RULE(barrier, "{.scope(cta)}.mode(red){.aligned}.popc.t(u32)", "d s:u32 s:u32? s:pred")
+RULE(barrier, "{.scope(cta)}.mode(red){.aligned}.atom(and|or).t(pred)", "d s:u32 s:u32? s:pred")
+RULE(barrier, ".scope(cluster).mode(arrive){.sem(release|relaxed)}{.aligned}", "")
+RULE(barrier, ".scope(cluster).mode(wait){.sem(acquire)}{.aligned}", "")
+RULE(membar, ".scope(cta|gl|sys)", "")
+RULE(fence, "{.sem(sc|acq_rel|acquire|release)}.scope(cta|cluster|gpu|sys)", "")
+RULE(fence, ".note(proxy).note(alias|async|generic){.note(global|shared::cta|shared::cluster)}", "")
+RULE(fence, ".note(mbarrier_init).sem(release).scope(cluster)", "")
+RULE(atom, ATOM_SEM ".atom(and|or|xor).t(b32|b64)", "d_ m s")
+RULE(atom, ATOM_SEM ".atom(exch).t(b32|b64|b128|u32|s32|u64|s64|f32|f64)", "d_ m s")
+RULE(atom, ATOM_SEM ".atom(cas).t(b16|b32|b64|b128|u32|s32|u64|s64|f32|f64)", "d_ m s s")
+RULE(atom, ATOM_SEM ".atom(add).t(u32|s32|u64|s64|f32|f64)", "d_ m s")
+RULE(atom, ATOM_SEM ".atom(inc|dec).t(u32)", "d_ m s")
+RULE(atom, ATOM_SEM ".atom(min|max).t(u32|s32|u64|s64)", "d_ m s")
+RULE(atom, ATOM_SEM ".atom(add).noftz.t(" HALF "|" BF ")", "d_ m s")
+RULE(atom, ATOM_SEM ".atom(add).vec(v2|v4).t(f32)", "v m V")
+RULE(atom, ATOM_SEM ".atom(add|min|max).noftz.vec(v2|v4|v8).t(" HALF "|" BF ")", "v m V")
+RULE(red, ATOM_SEM ".atom(and|or|xor).t(b32|b64)", "m s")
+RULE(red, ATOM_SEM ".atom(add).t(u32|s32|u64|s64|f32|f64)", "m s")
+RULE(red, ATOM_SEM ".atom(inc|dec).t(u32)", "m s")
+RULE(red, ATOM_SEM ".atom(min|max).t(u32|s32|u64|s64)", "m s")
+RULE(red, ATOM_SEM ".atom(add).noftz.t(" HALF "|" BF ")", "m s")
+RULE(red, ATOM_SEM ".atom(add).vec(v2|v4).t(f32)", "m V")
+RULE(red, ATOM_SEM ".atom(add|min|max).noftz.vec(v2|v4|v8).t(" HALF "|" BF ")", "m V")
+RULE(vote, "{.sync}.mode(all|any|uni).t(pred)", "d s:pred s:b32?")
+RULE(vote, "{.sync}.mode(ballot).t(b32)", "d s:pred s:b32?")
+RULE(match, ".mode(any).sync.t(b32|b64)", "d:b32 s s:b32")
+RULE(match, ".mode(all).sync.t(b32|b64)", "d:b32_ |d:pred_ s s:b32")
+RULE(activemask, ".t(b32)", "d")
+RULE(redux, ".sync.atom(add|min|max).t(u32|s32)", "d s s:b32")
+RULE(redux, ".sync.atom(and|or|xor).t(b32)", "d s s:b32")
+RULE(redux, ".sync.atom(min|max){.abs}{.NaN}.t(f32)", "d s s:b32")
+RULE(elect, ".sync", "d:b32_ |d:pred s:b32")
+RULE(griddepcontrol, ".mode(wait|launch_dependents)", "")
+RULE(setmaxnreg, ".atom(inc|dec).sync.aligned.t(u32)", "i")
+
+/* 9.7.14, 9.7.15 matrices */
+RULE(mma, MMA ".shape(m8n8k4|m16n8k8|m16n8k16)" ROWCOL ".t(f16|f32).t(f16).t(f16).t(f16|f32)", "Fd Fa Fb Fc")
+RULE(mma, MMA ".shape(m16n8k4|m16n8k8)" ROWCOL ".t(f32).t(tf32).t(tf32).t(f32)", "Fd Fa Fb Fc")
+RULE(mma, MMA ".shape(m16n8k8|m16n8k16)" ROWCOL ".t(f32).t(bf16).t(bf16).t(f32)", "Fd Fa Fb Fc")
+RULE(mma, MMA ".shape(m16n8k16|m16n8k32)" ROWCOL ".t(f16|f32).t(e4m3|e5m2).t(e4m3|e5m2).t(f16|f32)", "Fd Fa Fb Fc")
+RULE(mma, MMA ".shape(m8n8k4|m16n8k4|m16n8k8|m16n8k16)" ROWCOL "{.round(rn|rz|rm|rp)}.t(f64).t(f64).t(f64).t(f64)", "Fd Fa Fb Fc")
+RULE(mma, MMA ".shape(m8n8k16|m16n8k16|m16n8k32)" ROWCOL "{.satfinite}.t(s32).t(u8|s8).t(u8|s8).t(s32)", "Fd Fa Fb Fc")
+RULE(mma, MMA ".shape(m8n8k32|m16n8k32|m16n8k64)" ROWCOL "{.satfinite}.t(s32).t(u4|s4).t(u4|s4).t(s32)", "Fd Fa Fb Fc")
+RULE(mma, MMA ".shape(m8n8k128|m16n8k128|m16n8k256)" ROWCOL ".t(s32).t(b1).t(b1).t(s32).atom(xor|and).popc", "Fd Fa Fb Fc")
+#define SPARSE ".flag(sp|sp::ordered_metadata)" MMA
+RULE(mma, SPARSE ".shape(m16n8k16|m16n8k32)" ROWCOL ".t(f16|f32).t(f16).t(f16).t(f16|f32)", "Fd Fa Fb Fc s:b32 i:u32")
+RULE(mma, SPARSE ".shape(m16n8k16|m16n8k32)" ROWCOL ".t(f32).t(bf16).t(bf16).t(f32)", "Fd Fa Fb Fc s:b32 i:u32")
+RULE(mma, SPARSE ".shape(m16n8k8|m16n8k16)" ROWCOL ".t(f32).t(tf32).t(tf32).t(f32)", "Fd Fa Fb Fc s:b32 i:u32")
+RULE(mma, SPARSE ".shape(m16n8k64)" ROWCOL ".t(f16|f32).t(e4m3|e5m2).t(e4m3|e5m2).t(f16|f32)", "Fd Fa Fb Fc s:b32 i:u32")
+RULE(mma, SPARSE ".shape(m16n8k32|m16n8k64)" ROWCOL "{.satfinite}.t(s32).t(u8|s8).t(u8|s8).t(s32)", "Fd Fa Fb Fc s:b32 i:u32")
+RULE(mma, SPARSE ".shape(m16n8k64|m16n8k128)" ROWCOL "{.satfinite}.t(s32).t(u4|s4).t(u4|s4).t(s32)", "Fd Fa Fb Fc s:b32 i:u32")
+#define WSHAPE ".shape(m16n16k16|m8n32k16|m32n8k16|m16n16k8|m8n8k4|m8n8k32|m8n8k128)"
+#define WSPACE "{.space(global|shared|shared::cta)}"
+RULE(wmma, ".mode(load).fragment(a)" MMA ".layout_a(row|col)" WSHAPE WSPACE ".t(f16|bf16|tf32|f64|u8|s8|u4|s4|b1)", "Fa m s:u32?")
+RULE(wmma, ".mode(load).fragment(b)" MMA ".layout_a(row|col)" WSHAPE WSPACE ".t(f16|bf16|tf32|f64|u8|s8|u4|s4|b1)", "Fb m s:u32?")
+RULE(wmma, ".mode(load).fragment(c)" MMA ".layout_a(row|col)" WSHAPE WSPACE ".t(f16|f32|f64|s32)", "Fc m s:u32?")
+RULE(wmma, ".mode(store).fragment(d)" MMA ".layout_a(row|col)" WSHAPE WSPACE ".t(f16|f32|f64|s32)", "m Fd s:u32?")
+RULE(wmma, ".mode(mma)" MMA ROWCOL ".shape(m16n16k16|m8n32k16|m32n8k16){.satfinite}.t(f16|f32).t(f16|f32)", "Fd Fa Fb Fc")
+RULE(wmma, ".mode(mma)" MMA ROWCOL ".shape(m16n16k16|m8n32k16|m32n8k16).t(f32).t(bf16).t(bf16).t(f32)", "Fd Fa Fb Fc")
+RULE(wmma, ".mode(mma)" MMA ROWCOL ".shape(m16n16k8).t(f32).t(tf32).t(tf32).t(f32)", "Fd Fa Fb Fc")
+RULE(wmma, ".mode(mma)" MMA ROWCOL ".shape(m8n8k4){.round(rn|rz|rm|rp)}.t(f64).t(f64).t(f64).t(f64)", "Fd Fa Fb Fc")
+RULE(wmma, ".mode(mma)" MMA ROWCOL ".shape(m16n16k16|m8n32k16|m32n8k16){.satfinite}.t(s32).t(u8|s8).t(u8|s8).t(s32)", "Fd Fa Fb Fc")
+RULE(wmma, ".mode(mma)" MMA ROWCOL ".shape(m8n8k32){.satfinite}.t(s32).t(u4|s4).t(u4|s4).t(s32)", "Fd Fa Fb Fc")
+RULE(wmma, ".mode(mma).atom(xor|and).popc" MMA ROWCOL ".shape(m8n8k128).t(s32).t(b1).t(b1).t(s32)", "Fd Fa Fb Fc")
+RULE(ldmatrix, MMA ".shape(m8n8).num(x1|x2|x4){.trans}{.space(shared|shared::cta)}.t(b16)", "N m")
+RULE(stmatrix, MMA ".shape(m8n8).num(x1|x2|x4){.trans}{.space(shared|shared::cta)}.t(b16)", "m N")
+RULE(movmatrix, MMA ".shape(m8n8).trans.t(b16)", "d:b32 s:b32")
+
+/* 9.7.17, 9.7.18 scalar and SIMD video */
+#define V3 ".t(u32|s32).t(u32|s32).t(u32|s32)"
+#define VOP2 "{.atom(min|max)}{.add}"
+RULE(vadd, V3 SAT VOP2, "d:b32 s:b32 s:b32 s:b32?")
+RULE(vsub, V3 SAT VOP2, "d:b32 s:b32 s:b32 s:b32?")
+RULE(vabsdiff, V3 SAT VOP2, "d:b32 s:b32 s:b32 s:b32?")
+RULE(vmin, V3 SAT VOP2, "d:b32 s:b32 s:b32 s:b32?")
+RULE(vmax, V3 SAT VOP2, "d:b32 s:b32 s:b32 s:b32?")
+RULE(vshl, ".t(u32|s32).t(u32|s32).t(u32)" SAT ".clampmode(clamp|wrap)" VOP2, "d:b32 s:b32 s:b32 s:b32?")
+RULE(vshr, ".t(u32|s32).t(u32|s32).t(u32)" SAT ".clampmode(clamp|wrap)" VOP2, "d:b32 s:b32 s:b32 s:b32?")
+RULE(vmad, V3 "{.po}" SAT "{.submode(shr7|shr15)}", "d:b32 s:b32 s:b32 s:b32")
+RULE(vset, ".t(u32|s32).t(u32|s32).cmp(eq|ne|lt|le|gt|ge)" VOP2, "d:b32 s:b32 s:b32 s:b32?")
+RULE(vadd2, V3 SAT "{.add}", "d:b32 s:b32 s:b32 s:b32")
+RULE(vsub2, V3 SAT "{.add}", "d:b32 s:b32 s:b32 s:b32")
+RULE(vavrg2, V3 SAT "{.add}", "d:b32 s:b32 s:b32 s:b32")
+RULE(vabsdiff2, V3 SAT "{.add}", "d:b32 s:b32 s:b32 s:b32")
+RULE(vmin2, V3 SAT "{.add}", "d:b32 s:b32 s:b32 s:b32")
+RULE(vmax2, V3 SAT "{.add}", "d:b32 s:b32 s:b32 s:b32")
+RULE(vset2, ".t(u32|s32).t(u32|s32).cmp(eq|ne|lt|le|gt|ge){.add}", "d:b32 s:b32 s:b32 s:b32")
+RULE(vadd4, V3 SAT "{.add}", "d:b32 s:b32 s:b32 s:b32")
+RULE(vsub4, V3 SAT "{.add}", "d:b32 s:b32 s:b32 s:b32")
+RULE(vavrg4, V3 SAT "{.add}", "d:b32 s:b32 s:b32 s:b32")
+RULE(vabsdiff4, V3 SAT "{.add}", "d:b32 s:b32 s:b32 s:b32")
+RULE(vmin4, V3 SAT "{.add}", "d:b32 s:b32 s:b32 s:b32")
+RULE(vmax4, V3 SAT "{.add}", "d:b32 s:b32 s:b32 s:b32")
+RULE(vset4, ".t(u32|s32).t(u32|s32).cmp(eq|ne|lt|le|gt|ge){.add}", "d:b32 s:b32 s:b32 s:b32")
