@@ -4,6 +4,10 @@
 #ifndef VGPU_INTERP_LANES_FLOAT_H
 #define VGPU_INTERP_LANES_FLOAT_H
 
+#ifdef __F16C__
+#include <immintrin.h>
+#endif
+
 #include "interp/lanes_util.h"
 
 /* The one NaN that sm_90 produces for f32, and for f16 and bf16; f64 keeps the payload of an operand, as x86 does. */
@@ -54,8 +58,51 @@ static inline uint32_t f32_to_bf16(float f)
     return (u & 0x7fffffffu) > 0x7f800000u ? NAN_16 : (u + 0x7fffu + (u >> 16 & 1)) >> 16;
 }
 
-/* Run 'op' with the rounding that its instruction names. The lane files are compiled with -frounding-math, and 'op' is
- * reached through a pointer, so nothing of it moves out from between the two writes of MXCSR. */
+/* The same for n elements, a multiple of 16, by the conversion instructions where there are any. */
+static inline __attribute__((always_inline)) void widen_f16(float *out, const uint16_t *in, unsigned n)
+{
+#if defined __AVX512F__
+    for (unsigned i = 0; i < n; i += 16)
+        _mm512_storeu_ps(out + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(in + i))));
+#elif defined __F16C__
+    for (unsigned i = 0; i < n; i += 8)
+        _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(in + i))));
+#else
+    for (unsigned i = 0; i < n; i++)
+        out[i] = f16_to_f32(in[i]);
+#endif
+}
+
+static inline __attribute__((always_inline)) void narrow_f16(uint16_t *out, const float *in, unsigned n)
+{
+#if defined __AVX512F__
+    for (unsigned i = 0; i < n; i += 16)
+        _mm256_storeu_si256((__m256i *)(out + i), _mm512_cvtps_ph(_mm512_loadu_ps(in + i), _MM_FROUND_TO_NEAREST_INT));
+#elif defined __F16C__
+    for (unsigned i = 0; i < n; i += 8)
+        _mm_storeu_si128((__m128i *)(out + i), _mm256_cvtps_ph(_mm256_loadu_ps(in + i), _MM_FROUND_TO_NEAREST_INT));
+#else
+    for (unsigned i = 0; i < n; i++)
+        out[i] = (uint16_t)f32_to_f16(in[i]);
+#endif
+    for (unsigned i = 0; i < n; i++)
+        out[i] = (out[i] & 0x7fffu) > 0x7c00u ? NAN_16 : out[i];
+}
+
+static inline void widen_bf16(float *out, const uint16_t *in, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        out[i] = bf16_to_f32(in[i]);
+}
+
+static inline void narrow_bf16(uint16_t *out, const float *in, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        out[i] = (uint16_t)f32_to_bf16(in[i]);
+}
+
+/* Run 'op' with the rounding that its instruction names. The operations hold no constant arithmetic that a compiler could
+ * round beforehand, and 'op' is reached through a pointer, so nothing of it moves out from between the two writes of MXCSR. */
 static inline void run_rounded(lane_op *volatile op, const struct lane_args *args)
 {
     static const uint16_t control[PTX_round_count] = {[PTX_round_rm] = 1u << 13, [PTX_round_rp] = 2u << 13,

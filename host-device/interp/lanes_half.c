@@ -84,12 +84,12 @@ static inline __attribute__((always_inline)) void half_result(const struct lane_
 #define HALF_OP(name, F, N, SOURCES, EXPR) \
     static void name(const struct lane_args *args) \
     { \
-        uint16_t s[3][N], r[N]; \
+        uint16_t s[2][N], r[N]; \
         for (unsigned i = 0; i < (SOURCES); i++) \
             half_source(s[i], args, i, N, &F); \
         for (unsigned i = 0; i < (N); i++) { \
-            const uint16_t a = s[0][i], b = (SOURCES) > 1 ? s[1][i] : 0, c = (SOURCES) > 2 ? s[2][i] : 0; \
-            (void)b, (void)c; \
+            const uint16_t a = s[0][i], b = (SOURCES) > 1 ? s[1][i] : 0; \
+            (void)b; \
             r[i] = (EXPR); \
         } \
         half_result(args, r, N, &F); \
@@ -102,15 +102,38 @@ static inline __attribute__((always_inline)) void half_result(const struct lane_
     HALF_OP(name##_bf16, bf16, 32, SOURCES, EXPR(bf16)) \
     HALF_OP(name##_bf16x2, bf16, 64, SOURCES, EXPR(bf16))
 
-#define WIDE(F, h) F##_to_f32(h)
-#define ADD(F) f32_to_##F(WIDE(F, a) + WIDE(F, b))
-#define SUB(F) f32_to_##F(WIDE(F, a) - WIDE(F, b))
-#define MUL(F) f32_to_##F(WIDE(F, a) * WIDE(F, b))
-#define FMA(F) f32_to_##F(fused_##F(WIDE(F, a), WIDE(F, b), WIDE(F, c)))
-HALF_OPS(add, 2, ADD)
-HALF_OPS(sub, 2, SUB)
-HALF_OPS(mul, 2, MUL)
-HALF_OPS(fma, 3, FMA)
+/* The same through floats a, b and c. */
+#define WIDE_OP(name, F, N, SOURCES, EXPR) \
+    static void name(const struct lane_args *args) \
+    { \
+        uint16_t r[N]; \
+        float wide[3][N], result[N]; \
+        for (unsigned i = 0; i < (SOURCES); i++) { \
+            half_source(r, args, i, N, &F); \
+            widen_##F(wide[i], r, N); \
+        } \
+        for (unsigned i = 0; i < (N); i++) { \
+            const float a = wide[0][i], b = wide[1][i], c = (SOURCES) > 2 ? wide[2][i] : 0.0f; \
+            (void)c; \
+            result[i] = (EXPR); \
+        } \
+        narrow_##F(r, result, N); \
+        half_result(args, r, N, &F); \
+    }
+#define WIDE_OPS(name, SOURCES, EXPR) \
+    WIDE_OP(name##_f16, f16, 32, SOURCES, EXPR(f16)) \
+    WIDE_OP(name##_f16x2, f16, 64, SOURCES, EXPR(f16)) \
+    WIDE_OP(name##_bf16, bf16, 32, SOURCES, EXPR(bf16)) \
+    WIDE_OP(name##_bf16x2, bf16, 64, SOURCES, EXPR(bf16))
+
+#define ADD(F) a + b
+#define SUB(F) a - b
+#define MUL(F) a * b
+#define FMA(F) fused_##F(a, b, c)
+WIDE_OPS(add, 2, ADD)
+WIDE_OPS(sub, 2, SUB)
+WIDE_OPS(mul, 2, MUL)
+WIDE_OPS(fma, 3, FMA)
 
 /* As for f32, abs and neg make a NaN canonical. */
 #define ABS(F) (is_nan_half(a, &F) ? NAN_16 : a & 0x7fffu)

@@ -50,7 +50,24 @@ static inline float e4m3_to_f32(uint32_t v)
     FORMAT_COLUMNS(name, 4, EXPR) \
     static const struct mma_format name##_format = {4, 'i', name##_rows, name##_columns};
 
-FORMAT(f16, uint16_t, 16, 'f', f16_to_f32(v))
+static void f16_rows(float *out, const void *words)
+{
+    widen_f16(out, words, 64);
+}
+
+static void f16_columns(float *out, const uint32_t *words)
+{
+    uint16_t turned[64];
+
+    for (unsigned t = 0; t < 4; t++)
+        for (unsigned n = 0; n < 8; n++) {
+            turned[16 * t + n] = (uint16_t)words[4 * n + t];
+            turned[16 * t + 8 + n] = (uint16_t)(words[4 * n + t] >> 16);
+        }
+    widen_f16(out, turned, 64);
+}
+static const struct mma_format f16_format = {16, 'f', f16_rows, f16_columns};
+
 FORMAT(bf16, uint16_t, 16, 'f', bf16_to_f32(v))
 FORMAT(tf32, uint32_t, 32, 'f', bits_f32(v & 0xffffe000u))
 FORMAT(e4m3, uint8_t, 8, 'f', e4m3_to_f32(v))
@@ -92,9 +109,10 @@ void mma_accumulate(uint32_t *out, unsigned d_type, float *block, const void *co
         return;
     }
     if (c_type == PTX_TYPE_f16) {
-        const uint16_t *in = c[0];
+        float wide[64];
+        widen_f16(wide, c[0], 64);
         for (unsigned i = 0; i < 64; i++)
-            block[i] += f16_to_f32(in[i]);
+            block[i] += wide[i];
     } else {
         const float *even = c[0], *odd = c[1];
         for (unsigned l = 0; l < LANES_PER_WARP; l++) {
@@ -103,8 +121,7 @@ void mma_accumulate(uint32_t *out, unsigned d_type, float *block, const void *co
         }
     }
     if (d_type == PTX_TYPE_f16) {
-        for (unsigned l = 0; l < LANES_PER_WARP; l++)
-            out[l] = f32_to_f16(block[2 * l]) | f32_to_f16(block[2 * l + 1]) << 16;
+        narrow_f16((uint16_t *)out, block, 64);
     } else {
         for (unsigned l = 0; l < LANES_PER_WARP; l++) {
             out[l] = canonical_f32(block[2 * l]);
