@@ -173,8 +173,7 @@ static void vgpu_op_changed(void *opaque, uint32_t n, enum vgpu_channel_state st
 
 static void vgpu_op_guest_error(void *opaque, enum vgpu_device_error error, uint32_t offset, uint64_t value)
 {
-    qemu_log_mask(LOG_GUEST_ERROR, "vgpu-stub: error %d at BAR0 offset 0x%" PRIx32 ", value 0x%" PRIx64 "\n",
-                  error, offset, value);
+    qemu_log_mask(LOG_GUEST_ERROR, "vgpu-stub: error %d at BAR0+0x%x, value 0x%" PRIx64 "\n", error, offset, value);
 }
 
 static const struct vgpu_device_ops vgpu_ops = {
@@ -311,8 +310,7 @@ static void vgpu_realize(PCIDevice *pci, Error **errp)
         return;
     }
     pci_register_bar(pci, 0, PCI_BASE_ADDRESS_SPACE_MEMORY, &s->bar0);
-    pci_register_bar(pci, 2, PCI_BASE_ADDRESS_SPACE_MEMORY | PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH,
-                     &s->bar2);
+    pci_register_bar(pci, 2, PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH, &s->bar2);
 }
 
 static void vgpu_reset(DeviceState *dev)

@@ -27,10 +27,9 @@ cached() {
         if [ ! -d "$result" ]; then
             rm -rf "$base"/.tmp.* # a killed build's: the lock is ours now
             tmp=$(mktemp -d "$base/.tmp.XXXXXX")
-            trap 'rm -rf "$tmp"' EXIT
             trap 'exit 130' INT TERM HUP
-            # Not inside a condition, where `set -e` would be off for the whole of BUILD.
             trap 'status=$?; [ $status = 0 ] || tail -n 40 "$tmp/build.log" >&2; rm -rf "$tmp"; exit $status' EXIT
+            # Not inside a condition, where `set -e` would be off for the whole of BUILD.
             ("$3" "$tmp") > "$tmp/build.log" 2>&1
             trap - EXIT INT TERM HUP
             chmod 755 "$tmp"
