@@ -129,29 +129,36 @@ static uint64_t encode_magnitude(const struct float_format *f, const struct numb
     return !satfinite && f->infinite && outward ? infinity : f->max;
 }
 
-/* The element of type 'dst' that insn's rounding and suffixes make of n, which came from type 'src'. NaNs are the hardware's:
- * the one of the format, but conversions from and to f64 keep the payload. */
+/* What a NaN becomes. The hardware has one NaN for each format, but conversions from and to f64 keep sign and payload and make
+ * it quiet, and bf16 to f32 only appends zeros. */
+static uint64_t encode_nan(unsigned dst, unsigned src, const struct number *n)
+{
+    const struct float_format *f = &formats[dst];
+    const bool widen = src == PTX_TYPE_bf16 && dst == PTX_TYPE_f32;
+    uint64_t bits;
+
+    if (src != PTX_TYPE_f64 && dst != PTX_TYPE_f64 && !widen)
+        return f->nan << f->pad;
+    bits = (uint64_t)n->negative << (f->exponent + f->fraction) | (((uint64_t)1 << f->exponent) - 1) << f->fraction |
+           n->payload >> (52 - f->fraction);
+    return widen ? bits : bits | (uint64_t)1 << (f->fraction - 1);
+}
+
+/* The element of type 'dst' that insn's rounding and suffixes make of n, which came from type 'src'. */
 static uint64_t encode(const struct ptx_insn *insn, unsigned dst, unsigned src, const struct number *n)
 {
     const struct float_format *f = &formats[dst];
-    const unsigned sign_bit = f->exponent + f->fraction;
     const bool sat = insn->flags & PTX_FLAG_SAT, relu = insn->flags & PTX_FLAG_RELU;
     uint64_t bits;
 
-    if (n->nan) {
-        if (sat)
-            return 0;
-        if (src != PTX_TYPE_f64 && dst != PTX_TYPE_f64)
-            return f->nan << f->pad;
-        return (uint64_t)n->negative << sign_bit | (((uint64_t)2 << f->exponent) - 1) << (f->fraction - 1) |
-               n->payload >> (52 - f->fraction);
-    }
+    if (n->nan)
+        return sat ? 0 : encode_nan(dst, src, n);
     if ((sat || relu) && n->negative)
         return 0;
     bits = encode_magnitude(f, n, insn->round, insn->flags & PTX_FLAG_SATFINITE);
     if (sat && bits > (uint64_t)bias_of(f) << f->fraction)
         bits = (uint64_t)bias_of(f) << f->fraction;
-    bits |= (uint64_t)n->negative << sign_bit;
+    bits |= (uint64_t)n->negative << (f->exponent + f->fraction);
     if (dst == PTX_TYPE_f32 && (insn->flags & PTX_FLAG_FTZ))
         bits = ftz_f32((uint32_t)bits);
     return bits << f->pad;
