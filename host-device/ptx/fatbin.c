@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <lz4.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "ptx/fatbin.h"
+
+enum { ERROR_MEMORY = 2, ERROR_INVALID_IMAGE = 200, ERROR_NO_BINARY = 209 };
+
+__attribute__((format(printf, 3, 4))) static bool fail(struct ptx_error *err, int code, const char *format, ...)
+{
+    va_list ap;
+
+    *err = (struct ptx_error){.code = code};
+    va_start(ap, format);
+    vsnprintf(err->message, sizeof err->message, format, ap);
+    va_end(ap);
+    return false;
+}
+
+/* "sm_86, compute_90a": binaries and PTX that the image holds. */
+static void list_members(struct vg_fatbin_walk w, char *list, size_t room)
+{
+    struct vg_fatbin_member m;
+    size_t at = 0;
+
+    *list = 0;
+    while (vg_fatbin_next(&w, &m) > 0 && at < room) {
+        const char *suffix = m.flags & VG_FATBIN_ARCH_SPECIFIC ? "a" : m.flags & VG_FATBIN_FAMILY ? "f" : "";
+
+        if (m.kind == VG_FATBIN_PTX || m.kind == VG_FATBIN_ELF)
+            at += snprintf(list + at, room - at, "%s%s_%u%s", at ? ", " : "", m.kind == VG_FATBIN_PTX ? "compute" : "sm",
+                           m.sm, suffix);
+    }
+}
+
+static bool select_member(const void *image, size_t n, uint32_t cc, struct vg_fatbin_member *best, struct ptx_error *err)
+{
+    struct vg_fatbin_walk w, start;
+    struct vg_fatbin_member m;
+    bool found = false;
+    char list[160];
+    int more;
+
+    if (!vg_fatbin_begin(&w, image, n))
+        return fail(err, ERROR_INVALID_IMAGE, "the fatbin is truncated");
+    start = w;
+    while ((more = vg_fatbin_next(&w, &m)) > 0) {
+        if (m.kind != VG_FATBIN_PTX ||
+            !vg_ptx_runs_on(m.sm, m.flags & VG_FATBIN_ARCH_SPECIFIC, m.flags & VG_FATBIN_FAMILY, cc))
+            continue;
+        if (!found || vg_fatbin_better(&m, best))
+            *best = m;
+        found = true;
+    }
+    if (more < 0)
+        return fail(err, ERROR_INVALID_IMAGE, "the fatbin is damaged: a member does not fit in it");
+    if (found)
+        return true;
+    list_members(start, list, sizeof list);
+    return fail(err, ERROR_NO_BINARY, "no PTX in the image runs on sm_%u; it has: %s", cc, *list ? list : "nothing");
+}
+
+bool fatbin_select(const void *image, size_t n, uint32_t cc, struct vg_fatbin_member *member, struct ptx_error *err)
+{
+    const uint8_t *p = image;
+
+    *err = (struct ptx_error){0};
+    switch (vg_image_kind(image, n)) {
+    case VG_IMAGE_FATBIN:
+        return select_member(image, n, cc, member, err);
+    case VG_IMAGE_PTX:
+        *member = (struct vg_fatbin_member){.kind = VG_FATBIN_PTX, .data = image, .size = n, .unpacked = n};
+        return true;
+    case VG_IMAGE_ELF: /* e_flags of a cubin holds the architecture in its second or its lowest byte */
+        if (n < 64)
+            return fail(err, ERROR_INVALID_IMAGE, "the cubin is truncated");
+        return fail(err, ERROR_NO_BINARY, "no PTX in the image: it is a cubin for sm_%u",
+                    p[7] == 0x33 ? p[48] : p[49]);
+    default:
+        return fail(err, ERROR_INVALID_IMAGE, "the image is neither a fatbin nor PTX");
+    }
+}
+
+static bool unpack(const struct vg_fatbin_member *m, char *text, struct ptx_error *err)
+{
+    size_t got;
+
+    if (m->flags & VG_FATBIN_ZSTD) {
+        got = ZSTD_decompress(text, m->unpacked, m->data, m->size);
+        if (ZSTD_isError(got))
+            return fail(err, ERROR_INVALID_IMAGE, "zstd data of the fatbin is damaged: %s", ZSTD_getErrorName(got));
+    } else if (m->flags & VG_FATBIN_LZ4) {
+        int n = m->size > LZ4_MAX_INPUT_SIZE ? -1
+                                             : LZ4_decompress_safe((const char *)m->data, text, m->size, m->unpacked);
+
+        if (n < 0)
+            return fail(err, ERROR_INVALID_IMAGE, "LZ4 data of the fatbin is damaged");
+        got = n;
+    } else {
+        memcpy(text, m->data, m->size);
+        got = m->size;
+    }
+    if (got != m->unpacked)
+        return fail(err, ERROR_INVALID_IMAGE, "the fatbin's data has %zu bytes, not %zu", got, m->unpacked);
+    return true;
+}
+
+char *fatbin_text(const struct vg_fatbin_member *m, size_t *size, struct ptx_error *err)
+{
+    char *text;
+
+    if (m->unpacked > FATBIN_MAX_TEXT) {
+        fail(err, ERROR_MEMORY, "PTX of %zu bytes is more than is taken", m->unpacked);
+        return NULL;
+    }
+    text = malloc(m->unpacked + 1);
+    if (!text) {
+        fail(err, ERROR_MEMORY, "out of memory while unpacking PTX");
+        return NULL;
+    }
+    if (!unpack(m, text, err)) {
+        free(text);
+        return NULL;
+    }
+    *size = m->unpacked;
+    while (*size && !text[*size - 1])
+        --*size;
+    text[*size] = 0;
+    return text;
+}
