@@ -5,12 +5,6 @@
 
 #include <string.h>
 
-/* A family that is not built selects nothing. */
-#define WEAK(name) _Pragma(#name)
-#define X(name) WEAK(weak name##_base) WEAK(weak name##_v3) WEAK(weak name##_v4)
-LANE_SELECTORS(X)
-#undef X
-
 #define X(name) name##_base,
 static lane_selector *const set_base[] = {LANE_SELECTORS(X)};
 #undef X
@@ -60,7 +54,7 @@ lane_op *interp_select(const struct ptx_insn *insn, const struct lane_widths *w)
     if (!current)
         interp_force_isa(NULL);
     for (size_t i = 0; i < sizeof set_base / sizeof *set_base; i++) {
-        lane_op *op = current->set[i] ? current->set[i](insn, w) : NULL;
+        lane_op *op = current->set[i](insn, w);
         if (op)
             return op;
     }

@@ -72,6 +72,7 @@ struct func {
     uint32_t n_code;
     uint32_t frame_bytes;        /* struct frame's registers */
     uint32_t local_bytes;        /* of a frame, a lane: locals, parameters of its calls, its own parameters */
+    uint32_t first_formal;       /* where its own parameters and results lie there */
     uint32_t n_params, n_rets;
     struct call_value *params;   /* its own side of calls; then the returns */
     uint32_t *refs;
@@ -104,7 +105,6 @@ struct interp_kernel {
     size_t const_bytes;
     struct special *specials;
     uint32_t n_specials, special_bytes;
-    uint32_t shared_static, shared_align; /* where dynamic shared memory starts, before rounding up to its alignment */
     uint32_t local_stride;       /* bytes of local memory a lane */
     bool has_calls;
 };
@@ -154,6 +154,7 @@ struct warp {
     uint64_t local_base;         /* of lane 0; lane l: + l * local_stride */
     uint64_t ea[VG_WARP] __attribute__((aligned(64))); /* addresses of the memory operation that runs */
     unsigned ea_bytes;           /* that it touches at each */
+    /* From here on not cleared when a launch begins. */
     uint64_t joint[(LANE_MAX_DST + LANE_MAX_SRC) * 2 * VG_WARP] __attribute__((aligned(64))); /* operands of lanes that met */
 };
 
@@ -175,9 +176,8 @@ struct block {
     struct warp *warps[32];
     struct barrier barriers[16];
     uint64_t shared_base, local_base;
-    bool busy;
-    /* Memory of the slot, reused from block to block. */
-    void *memory;
+    bool busy;                   /* a block of the grid lives here */
+    void *memory;                /* of the warps; reused from launch to launch */
     size_t memory_size;
 };
 
@@ -185,7 +185,7 @@ struct interp_worker {
     unsigned index;
     uint64_t scratch;            /* its part of the window */
     uint64_t mapped;             /* bytes mapped from there */
-    struct block **blocks;       /* slots */
+    struct block **blocks;       /* places for resident blocks */
     unsigned n_blocks;
     sigjmp_buf leave;            /* where warp_fault() goes */
     struct warp *running;
@@ -193,8 +193,12 @@ struct interp_worker {
     struct interp_kernel *k;
     const struct vg_launch *launch;
     struct interp_grid *grid;
-    uint32_t threads, n_warps, shared_size;
-    uint64_t param_base, slot_base, slot_bytes, shared_bytes;
+    uint64_t grid_blocks;
+    uint32_t threads, n_warps;   /* of a block */
+    uint32_t shared_size;        /* bytes, static and dynamic */
+    uint64_t shared_bytes;       /* the same in whole pages */
+    uint64_t param_base;
+    uint64_t place_bytes;        /* of a resident block: shared and local memory */
     char text[4096];             /* device printf */
 };
 
@@ -205,6 +209,10 @@ static inline void *warp_at(const struct warp *w, uint32_t ref)
 {
     return w->base[ref & 3] + (ref & ~3u);
 }
+
+/* ---- special.c ---- */
+/* Fill the special registers of a block's warps: those that stay for the launch, or those that change with the block. */
+void special_fill(struct block *b, bool per_block);
 
 /* ---- run.c: groups and control flow ---- */
 /* Run until the warp has ended (no lane present), waits, or has used up its fuel. */

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A worker: blocks of a launch, one after another, each with its warps in turn.
+ *
+ * Scratch memory of worker i is one stretch of the window: the launch's parameters, then a place for each resident block,
+ * which holds its shared memory and its threads' local memory. An ordinary launch has one resident block a worker. Blocks of
+ * a cooperative launch are all resident, spread over the workers: they may wait for each other. */
+#include "interp/warp.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define WORKERS_MAX 128
+#define WORKER_SPAN (VGPU_SCRATCH_SIZE / WORKERS_MAX)
+#define PARAM_BYTES (64u << 10)
+#define KEEP_MAPPED (64 * VGPU_MIB) /* scratch that a worker keeps between launches */
+#define PAGE 4096u
+
+static uint64_t pages(uint64_t n)
+{
+    return (n + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+}
+
+struct interp_worker *interp_worker_new(unsigned index)
+{
+    struct interp_worker *w;
+
+    if (index >= WORKERS_MAX || !window_reserve() || !(w = calloc(1, sizeof *w)))
+        return NULL;
+    w->index = index;
+    w->scratch = VGPU_SCRATCH_BASE + index * WORKER_SPAN;
+    return w;
+}
+
+void interp_worker_free(struct interp_worker *w)
+{
+    if (!w)
+        return;
+    for (unsigned i = 0; i < w->n_blocks; i++) {
+        free(w->blocks[i]->memory);
+        free(w->blocks[i]);
+    }
+    free(w->blocks);
+    if (w->mapped)
+        window_unmap(w->scratch, w->mapped);
+    free(w);
+}
+
+static bool fail(struct interp_worker *w, int code, const char *what)
+{
+    fault_record(w, NULL, NULL, -1, code, 0, what);
+    return false;
+}
+
+static bool map_scratch(struct interp_worker *w, uint64_t bytes)
+{
+    bytes = (bytes + VGPU_GRANULE - 1) & ~(VGPU_GRANULE - 1);
+    if (bytes <= w->mapped)
+        return true;
+    if (bytes > WORKER_SPAN || !window_map(w->scratch + w->mapped, bytes - w->mapped, -1, 0))
+        return false;
+    w->mapped = bytes;
+    return true;
+}
+
+/* ---- Places of resident blocks ---- */
+
+static size_t warp_bytes(const struct interp_kernel *k)
+{
+    return ((sizeof(struct warp) + 63) & ~(size_t)63) + k->special_bytes + k->entry->frame_bytes;
+}
+
+static bool add_place(struct interp_worker *w)
+{
+    struct block **more = realloc(w->blocks, (w->n_blocks + 1) * sizeof *more);
+
+    if (!more)
+        return false;
+    w->blocks = more;
+    w->blocks[w->n_blocks] = calloc(1, sizeof **more);
+    if (!w->blocks[w->n_blocks])
+        return false;
+    w->n_blocks++;
+    return true;
+}
+
+/* Make place i ready for blocks of this launch: its memory, its warps, and what they know that no block changes. */
+static bool prepare_place(struct interp_worker *w, unsigned i)
+{
+    const struct interp_kernel *k = w->k;
+    size_t each = warp_bytes(k), need = each * w->n_warps;
+    uint64_t base = PARAM_BYTES + i * w->place_bytes;
+    struct block *b;
+
+    if (i == w->n_blocks && !add_place(w))
+        return fail(w, VG_FAULT_OUT_OF_MEMORY, "out of memory for a resident block");
+    if (!map_scratch(w, base + w->place_bytes))
+        return fail(w, VG_FAULT_OUT_OF_MEMORY, "out of memory for the shared and local memory of resident blocks");
+    b = w->blocks[i];
+    if (b->memory_size < need) {
+        free(b->memory);
+        b->memory_size = 0;
+        b->memory = aligned_alloc(64, need);
+        if (!b->memory)
+            return fail(w, VG_FAULT_OUT_OF_MEMORY, "out of memory for a block's registers");
+        b->memory_size = need;
+    }
+    b->worker = w;
+    b->n_warps = w->n_warps;
+    b->shared_base = w->scratch + base;
+    b->local_base = b->shared_base + w->shared_bytes;
+    b->busy = false;
+    for (unsigned n = 0; n < w->n_warps; n++) {
+        struct warp *x = (struct warp *)((char *)b->memory + n * each);
+
+        memset(x, 0, offsetof(struct warp, joint));
+        b->warps[n] = x;
+        x->block = b;
+        x->index = n;
+        x->args.warp = x;
+        x->local_base = b->local_base + (uint64_t)n * VG_WARP * k->local_stride;
+        x->base[BASE_CONST] = k->consts;
+        x->base[BASE_SPECIAL] = (char *)x + ((sizeof *x + 63) & ~(size_t)63);
+        x->entry_frame = (struct frame){.func = k->entry, .regs = x->base[BASE_SPECIAL] + k->special_bytes};
+    }
+    special_fill(b, false);
+    return true;
+}
+
+static void start_block(struct block *b, uint64_t index)
+{
+    const struct interp_worker *worker = b->worker;
+    const uint32_t *grid = worker->launch->grid;
+
+    b->ctaid[0] = (uint32_t)(index % grid[0]);
+    b->ctaid[1] = (uint32_t)(index / grid[0] % grid[1]);
+    b->ctaid[2] = (uint32_t)(index / grid[0] / grid[1]);
+    b->present = worker->threads;
+    b->busy = true;
+    memset(b->barriers, 0, sizeof b->barriers);
+    special_fill(b, true);
+    for (unsigned n = 0; n < b->n_warps; n++) {
+        struct warp *w = b->warps[n];
+        uint32_t left = worker->threads - n * VG_WARP;
+
+        w->args.present = left >= VG_WARP ? ~0u : (1u << left) - 1;
+        w->entry_frame.lanes = w->args.present;
+        w->turn = 0;
+        w->n_groups = 0;
+        warp_enter_frame(w, &w->entry_frame);
+        *w->args.carry = 0;
+        group_push(w, worker->k->entry->code, w->args.present, READY);
+    }
+}
+
+/* ---- Running ---- */
+
+static bool stopped(struct interp_worker *w)
+{
+    if (w->launch->cancel && *w->launch->cancel)
+        fault_record(w, NULL, NULL, -1, VG_FAULT_CANCELLED, 0, "launch cancelled");
+    return atomic_load_explicit(&w->grid->stop, memory_order_relaxed);
+}
+
+static bool has_ready_group(const struct warp *w)
+{
+    for (unsigned i = 0; i < w->n_groups; i++)
+        if (w->groups[i].wait == READY)
+            return true;
+    return false;
+}
+
+/* Name the lanes that wait for what cannot come. */
+static void deadlock(struct block *b)
+{
+    for (unsigned n = 0; n < b->n_warps; n++) {
+        struct warp *w = b->warps[n];
+
+        for (unsigned i = 0; i < w->n_groups; i++)
+            warp_fault(w, w->groups[i].pc->insn, __builtin_ctz(w->groups[i].mask), VG_FAULT_TRAP, 0,
+                       "deadlock: threads wait at %s for others that never arrive", ptx_op_names[w->groups[i].pc->insn->op]);
+    }
+}
+
+enum progress { ENDED, SPINS, MOVES };
+
+/* Each warp of the block in turn, once. SPINS: all that happened is that warps used up their fuel. */
+static enum progress run_block(struct interp_worker *worker, struct block *b)
+{
+    bool ran = false, waited = false;
+
+    for (unsigned n = 0; n < b->n_warps; n++) {
+        struct warp *w = b->warps[n];
+
+        if (!has_ready_group(w))
+            continue;
+        ran = true;
+        worker->running = w;
+        warp_run(w);
+        worker->running = NULL;
+        waited |= !w->yielded;
+        if (w->yielded && stopped(worker))
+            return ENDED;
+    }
+    if (!b->present) {
+        b->busy = false;
+        return ENDED;
+    }
+    if (!ran)
+        deadlock(b);
+    return waited ? MOVES : SPINS;
+}
+
+static bool take_block(struct interp_worker *w, struct block *b)
+{
+    uint64_t index = atomic_fetch_add(&w->grid->next_block, 1);
+
+    if (index >= w->grid_blocks)
+        return false;
+    start_block(b, index);
+    return true;
+}
+
+static bool run_ordinary(struct interp_worker *w)
+{
+    if (!prepare_place(w, 0))
+        return false;
+    while (!stopped(w) && take_block(w, w->blocks[0]))
+        while (w->blocks[0]->busy && !stopped(w))
+            run_block(w, w->blocks[0]);
+    return true;
+}
+
+/* Every pass over the resident blocks takes in one more while there are any, so that all of them are resident soon. */
+static bool run_cooperative(struct interp_worker *w)
+{
+    unsigned resident = 0;
+
+    for (bool more = true, busy = true; more || busy;) {
+        bool spins = true;
+
+        if (stopped(w))
+            return true;
+        if (more && atomic_load(&w->grid->next_block) < w->grid_blocks) {
+            if (!prepare_place(w, resident))
+                return false;
+            more = take_block(w, w->blocks[resident]);
+            resident += more;
+        } else {
+            more = false;
+        }
+        busy = false;
+        for (unsigned i = 0; i < resident; i++)
+            if (w->blocks[i]->busy) {
+                spins &= run_block(w, w->blocks[i]) == SPINS;
+                busy |= w->blocks[i]->busy;
+            }
+        if (spins && busy && !more) /* all wait for blocks of other workers, who may want this CPU */
+            sched_yield();
+    }
+    return true;
+}
+
+/* ---- A launch ---- */
+
+static bool admit(struct interp_worker *w)
+{
+    const struct vg_launch *l = w->launch;
+    const struct interp_kernel *k = w->k;
+    uint64_t threads = (uint64_t)l->block[0] * l->block[1] * l->block[2];
+
+    for (int i = 0; i < 3; i++)
+        if (!l->grid[i] || !l->block[i] || l->block[i] > 1024)
+            return fail(w, VG_FAULT_TRAP, "a launch without blocks or threads, or too large a block");
+    if (threads > 1024)
+        return fail(w, VG_FAULT_TRAP, "a block has more than 1024 threads");
+    if ((uint64_t)k->f->shared_size + l->dynamic_shared > INTERP_MAX_SHARED)
+        return fail(w, VG_FAULT_TRAP, "a block has too much shared memory");
+    if (l->param_size < k->f->param_size || k->f->param_size > PARAM_BYTES)
+        return fail(w, VG_FAULT_TRAP, "the launch's parameters do not fit the kernel's");
+    w->grid_blocks = (uint64_t)l->grid[0] * l->grid[1] * l->grid[2];
+    w->threads = (uint32_t)threads;
+    w->n_warps = (w->threads + VG_WARP - 1) / VG_WARP;
+    w->shared_size = k->f->shared_size + l->dynamic_shared;
+    w->shared_bytes = pages(w->shared_size);
+    w->place_bytes = w->shared_bytes + pages((uint64_t)w->n_warps * VG_WARP * k->local_stride);
+    w->param_base = w->scratch;
+    if (!map_scratch(w, PARAM_BYTES))
+        return fail(w, VG_FAULT_OUT_OF_MEMORY, "out of memory for the launch's parameters");
+    if (k->f->param_size)
+        memcpy((void *)(uintptr_t)w->param_base, l->params, k->f->param_size);
+    return true;
+}
+
+static void clean_up(struct interp_worker *w)
+{
+    w->running = NULL;
+    for (unsigned i = 0; i < w->n_blocks; i++)
+        if (w->blocks[i]->busy) {
+            for (unsigned n = 0; n < w->blocks[i]->n_warps; n++)
+                frame_free_all(w->blocks[i]->warps[n]);
+            w->blocks[i]->busy = false;
+        }
+    if (w->mapped > KEEP_MAPPED && window_unmap(w->scratch + KEEP_MAPPED, w->mapped - KEEP_MAPPED))
+        w->mapped = KEEP_MAPPED;
+}
+
+bool interp_run(struct interp_worker *w, struct interp_kernel *k, const struct vg_launch *launch, struct interp_grid *grid)
+{
+    struct window_guard guard;
+
+    w->k = k;
+    w->launch = launch;
+    w->grid = grid;
+    if (!sigsetjmp(guard.env, 0)) {
+        window_guard_enter(&guard);
+        if (!sigsetjmp(w->leave, 0) && admit(w)) {
+            if (launch->cooperative)
+                run_cooperative(w);
+            else
+                run_ordinary(w);
+        }
+        window_guard_leave(&guard);
+    } else {
+        fault_record_access(w, guard.address);
+    }
+    clean_up(w);
+    return !grid->fault.code;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Special registers, PTX ISA 9.1 chapter 10. */
+#include "interp/warp.h"
+
+static uint64_t component(const uint32_t v[3], uint8_t c, uint32_t fourth)
+{
+    return c < 3 ? v[c] : fourth;
+}
+
+/* The value that thread t of the block (lane l of warp w) reads. Blocks are clusters of one block. */
+static uint64_t special_value(const struct block *b, const struct special *s, uint32_t w, uint32_t l)
+{
+    static const uint32_t ones[3] = {1, 1, 1};
+    const struct interp_worker *k = b->worker;
+    const struct vg_launch *launch = k->launch;
+    uint32_t t = w * VG_WARP + l;
+
+    switch (s->sreg) {
+    case PTX_SREG_tid:
+        return s->component == 0 ? t % launch->block[0]
+             : s->component == 1 ? t / launch->block[0] % launch->block[1]
+             : s->component == 2 ? t / launch->block[0] / launch->block[1] : 0;
+    case PTX_SREG_ntid:
+        return component(launch->block, s->component, 1);
+    case PTX_SREG_laneid:
+        return l;
+    case PTX_SREG_warpid:
+        return w;
+    case PTX_SREG_nwarpid:
+        return 64;
+    case PTX_SREG_ctaid:
+    case PTX_SREG_clusterid:
+        return component(b->ctaid, s->component, 0);
+    case PTX_SREG_nctaid:
+    case PTX_SREG_nclusterid:
+        return component(launch->grid, s->component, 1);
+    case PTX_SREG_cluster_nctaid:
+        return component(ones, s->component, 1);
+    case PTX_SREG_cluster_nctarank:
+        return 1;
+    case PTX_SREG_smid:
+        return k->index % (launch->sm_count ? launch->sm_count : 1);
+    case PTX_SREG_nsmid:
+        return launch->sm_count;
+    case PTX_SREG_gridid:
+        return launch->grid_id;
+    case PTX_SREG_lanemask_eq:
+        return 1u << l;
+    case PTX_SREG_lanemask_lt:
+        return (1u << l) - 1;
+    case PTX_SREG_lanemask_le:
+        return ((1u << l) - 1) | 1u << l;
+    case PTX_SREG_lanemask_gt:
+        return ~(((1u << l) - 1) | 1u << l);
+    case PTX_SREG_lanemask_ge:
+        return ~((1u << l) - 1);
+    case PTX_SREG_total_smem_size:
+    case PTX_SREG_aggr_smem_size:
+        return k->shared_size;
+    case PTX_SREG_dynamic_smem_size:
+        return launch->dynamic_shared;
+    case PTX_SREG_envreg: /* 1 and 2: cooperative groups' grid workspace */
+        return s->component == 1 ? (uint32_t)launch->grid_workspace
+             : s->component == 2 ? launch->grid_workspace >> 32 : 0;
+    default: /* ranks in a cluster of one, no reserved shared memory, no graph, no performance counters */
+        return 0;
+    }
+}
+
+static void fill(const struct block *b, const struct special *s, struct warp *w)
+{
+    char *at = w->base[BASE_SPECIAL] + s->offset;
+
+    for (uint32_t l = 0; l < VG_WARP; l++) {
+        uint64_t v = special_value(b, s, w->index, l);
+
+        if (s->bits == 1)
+            *(uint32_t *)at = v ? ~0u : 0;
+        else if (s->bits == 16)
+            ((uint16_t *)at)[l] = (uint16_t)v;
+        else if (s->bits == 32)
+            ((uint32_t *)at)[l] = (uint32_t)v;
+        else
+            ((uint64_t *)at)[l] = v;
+    }
+}
+
+void special_fill(struct block *b, bool per_block)
+{
+    const struct interp_kernel *k = b->worker->k;
+
+    for (uint32_t i = 0; i < k->n_specials; i++)
+        for (unsigned w = 0; k->specials[i].per_block == per_block && w < b->n_warps; w++)
+            fill(b, &k->specials[i], b->warps[w]);
+}
