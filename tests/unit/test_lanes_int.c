@@ -40,7 +40,10 @@ static wide product(const struct ptx_insn *insn, wide a, wide b, unsigned bits)
 {
     const bool is24 = insn->op == PTX_OP_mul24 || insn->op == PTX_OP_mad24;
 
-    return insn->mul == PTX_mul_hi ? (a * b) >> (is24 ? 16 : bits) : a * b;
+    const unsigned __int128 p = (unsigned __int128)a * (unsigned __int128)b; /* of two u64 it fills all 128 bits */
+    const unsigned shift = insn->mul != PTX_mul_hi ? 0 : is24 ? 16 : bits;
+
+    return a < 0 || b < 0 ? (wide)p >> shift : (wide)(p >> shift);
 }
 
 static void reference(const struct ptx_insn *insn, uint64_t *d, const uint64_t *s, uint32_t *carry)
@@ -59,8 +62,8 @@ static void reference(const struct ptx_insn *insn, uint64_t *d, const uint64_t *
     case PTX_OP_sub: case PTX_OP_subc: r = a - b - carry_in; break;
     case PTX_OP_mul: case PTX_OP_mul24: r = product(insn, a, b, t.bits); break;
     case PTX_OP_mad: case PTX_OP_mad24: case PTX_OP_madc:
-        r = product(insn, a, b, t.bits) + carry_in +
-            (insn->mul == PTX_mul_wide ? (wide)s[2] : value(s[2], t.bits, t.with_sign));
+        x = insn->mul == PTX_mul_wide ? (wide)s[2] : value(s[2], t.bits, t.with_sign);
+        r = (wide)((unsigned __int128)product(insn, a, b, t.bits) + (unsigned __int128)(x + carry_in));
         break;
     case PTX_OP_sad: r = (a < b ? b - a : a - b) + (wide)s[2]; break;
     case PTX_OP_div: r = b ? a / b : all_ones; break;
