@@ -59,9 +59,9 @@ static uint64_t special_value(const struct block *b, const struct special *s, ui
         return k->shared_size;
     case PTX_SREG_dynamic_smem_size:
         return launch->dynamic_shared;
-    case PTX_SREG_envreg: /* 1 and 2: cooperative groups' grid workspace */
-        return s->component == 1 ? (uint32_t)launch->grid_workspace
-             : s->component == 2 ? launch->grid_workspace >> 32 : 0;
+    case PTX_SREG_envreg: /* 1:2, cooperative groups' grid workspace; the upper half comes first */
+        return s->component == 1 ? launch->grid_workspace >> 32
+             : s->component == 2 ? (uint32_t)launch->grid_workspace : 0;
     default: /* ranks in a cluster of one, no reserved shared memory, no graph, no performance counters */
         return 0;
     }
