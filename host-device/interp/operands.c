@@ -239,7 +239,7 @@ uint32_t lower_source(struct lower *lo, const struct ptx_operand *o, unsigned *b
     switch (o->kind) {
     case PTX_OPERAND_REG:
         *bits = reg_bits(lo, o->reg);
-        if (!o->negated)
+        if (!o->negated || *bits != 1) /* vmad negates its operands itself */
             return place_of(lo, o->reg);
         refs[0] = lower_temp(lo, 1);
         refs[1] = place_of(lo, o->reg);
