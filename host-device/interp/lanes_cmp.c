@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Comparison and selection (PTX ISA 9.7.5, 9.7.7), testp, and what is done with predicates alone.
+/* Comparison and selection (PTX ISA 9.7.6, 9.7.7), testp, and what is done with predicates alone.
  *
  * A comparison comes down to a few tests per type: of integers a == b and a < b, of floats (where unordered operands fail
  * every test) also a <= b, a <> b and "both are numbers". The other relations swap the operands or negate the outcome. */

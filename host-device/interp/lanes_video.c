@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Video instructions, scalar (PTX ISA 9.7.17.1) and SIMD (9.7.17.2), and the dot products dp4a and dp2a.
+/* Video instructions, scalar (PTX ISA 9.7.17) and SIMD (9.7.18), and the dot products dp4a and dp2a.
  *
  * A video instruction has four steps: select and extend parts of its sources, combine them, saturate, and then merge with or
  * accumulate into c. Each step is a loop over lanes on 64-bit values, in which no step overflows; so every combination of
@@ -158,7 +158,7 @@ static void video_scalar(const struct lane_args *args)
 }
 
 /* vmad: (a * b + c) >> scale. The product is negated if one of a and b is; .po adds one. It is signed if a factor is
- * or it is negated, c then too; the result also if c is negated (9.7.17.1.4). 65 bits suffice for the sum: a * b of two u32 and
+ * or it is negated, c then too; the result also if c is negated (9.7.17). 65 bits suffice for the sum: a * b of two u32 and
  * c fit 64 unsigned bits, everything signed fits 64 signed ones, so one 128-bit type serves both. */
 static void video_mad(const struct lane_args *args)
 {
