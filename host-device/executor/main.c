@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -69,12 +71,12 @@ uint32_t vgx_cmd_hello(void *executor, const struct vgpu_cmd_hello *c, struct vg
     return CU_OK;
 }
 
-uint32_t vgx_cmd_nop(void *executor, const struct vgpu_cmd_nop *c)
+uint32_t vgx_cmd_nop(void *executor)
 {
     return CU_OK;
 }
 
-uint32_t vgx_cmd_sync(void *executor, const struct vgpu_cmd_sync *c, struct vgpu_reply_sync *reply)
+uint32_t vgx_cmd_sync(void *executor)
 {
     return CU_OK;
 }

@@ -2,6 +2,7 @@
 /* Modules: images are collected in pieces, opened (fatbin or PTX), given memory for their variables; functions are parsed when
  * they are asked for. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,6 +121,7 @@ uint32_t vgx_cmd_module_load(void *executor, const struct vgpu_cmd_module_load *
 {
     struct vgx *x = executor;
     GByteArray *image = g_hash_table_lookup(x->images, &c->module);
+    struct vg_fatbin_member member;
     struct ptx_error err = { 0 };
     struct vgx_module *m;
     char *text = NULL;
@@ -130,7 +132,7 @@ uint32_t vgx_cmd_module_load(void *executor, const struct vgpu_cmd_module_load *
     m = g_new0(struct vgx_module, 1);
     m->handle = c->module;
     m->cc = c->cc;
-    if (!fatbin_load(image->data, image->len, (int)c->cc, &text, &size, &err) ||
+    if (!fatbin_select(image->data, image->len, c->cc, &member, &err) || !(text = fatbin_text(&member, &size, &err)) ||
         !(m->ptx = ptx_module_open(text, size, &err)) || !bind_module(x, m, &err)) {
         if (m->ptx)
             ptx_module_close(m->ptx);
