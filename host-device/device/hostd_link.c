@@ -110,8 +110,10 @@ static bool profile_valid(const struct vgpu_profile *p)
 static void explain_refusal(const struct packet *reply, char *error, size_t error_size)
 {
     char text[200];
-    size_t n = reply->msg.payload < sizeof text ? reply->msg.payload : sizeof text - 1;
+    size_t n = strnlen((const char *)reply->payload, reply->msg.payload);
 
+    if (n >= sizeof text)
+        n = sizeof text - 1;
     for (size_t i = 0; i < n; i++)
         text[i] = reply->payload[i] >= ' ' && reply->payload[i] < 127 ? (char)reply->payload[i] : ' ';
     text[n] = 0;
