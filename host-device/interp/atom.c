@@ -325,7 +325,7 @@ const struct uop *run_cp_async(struct warp *w, const struct uop *u)
         if (!size[l])
             from &= ~(1u << l);
     if (from) {
-        a = (struct address_operand){u->refs[1], ADDRESS_DEVICE, u->wide, u->imm2};
+        a = (struct address_operand){u->refs[1], ADDRESS_DEVICE, true, u->imm2};
         w->args.mask = from;
         address_resolve(w, u->insn, &a, n);
         w->args.mask = all;

@@ -288,6 +288,8 @@ static void lower_cp(struct lower *lo)
     }
     to = lower_memory(lo, &insn->ops[0], insn->space);
     from = lower_memory(lo, &insn->ops[1], insn->space2);
+    if (from.space != ADDRESS_DEVICE || !from.wide)
+        lower_fail(lo, "cp.async wants a 64-bit global address as its source");
     n = (uint64_t)insn->ops[2].imm;
     if (insn->ops[2].kind != PTX_OPERAND_IMM || (n != 4 && n != 8 && n != 16))
         lower_fail(lo, "cp.async copies 4, 8 or 16 bytes");
