@@ -120,6 +120,11 @@ void mma_accumulate(uint32_t *out, unsigned d_type, float *block, const void *co
             block[2 * l + 1] += odd[l];
         }
     }
+    if (saturate) { /* infinities become the largest number, NaN becomes zero */
+        const float most = d_type == PTX_TYPE_f16 ? 65504.0f : 0x1.fffffep127f;
+        for (unsigned i = 0; i < 64; i++)
+            block[i] = block[i] != block[i] ? 0.0f : block[i] > most ? most : block[i] < -most ? -most : block[i];
+    }
     if (d_type == PTX_TYPE_f16) {
         narrow_f16((uint16_t *)out, block, 64);
     } else {
@@ -196,6 +201,8 @@ static void mma_f64(const struct lane_args *args)
                 LANE_STORE(args->mask, out, block[8 * r + l / 4][2 * (l % 4) + i]);
         }
 }
+
+LANE_DIRECTED(mma_f64)
 
 /* Single bits: the number of ones in row XOR (or AND) column. */
 static void mma_b1(const struct lane_args *args)
@@ -319,7 +326,8 @@ lane_op *LANES(mma_select)(const struct ptx_insn *insn, const struct lane_widths
     if (t[1] == PTX_TYPE_b1)
         return t[2] == t[1] && t[0] == PTX_TYPE_s32 && flags == PTX_FLAG_POPC && has_width(shape, 128, 0) ? mma_b1 : NULL;
     if (t[1] == PTX_TYPE_f64)
-        return t[2] == t[1] && t[0] == t[1] && !flags && has_width(shape, 4, 4) ? mma_f64 : NULL;
+        return t[2] != t[1] || t[0] != t[1] || flags || !has_width(shape, 4, 4) ? NULL
+             : round_class(insn) == ROUND_NEAREST ? mma_f64 : round_class(insn) == ROUND_DIRECTED ? mma_f64_directed : NULL;
     if (!a || !b || a->bits != b->bits || a->kind != b->kind || !has_width(shape, 4 * 32 / a->bits, 0))
         return NULL;
     if (a->kind == 'i')

@@ -215,6 +215,12 @@ static int memory_fits(const struct ptx_insn *insn, const struct wmma_rule *r)
     }
 }
 
+/* Integers, and f16 (mma.h's satf). */
+static int saturates(const struct ptx_insn *insn)
+{
+    return insn->ntypes == 2 || insn->types[0] == PTX_TYPE_s32;
+}
+
 static lane_op *select_product(const struct ptx_insn *insn, const struct lane_widths *w, uint32_t flags)
 {
     struct ptx_insn as_mma = *insn;
@@ -222,7 +228,7 @@ static lane_op *select_product(const struct ptx_insn *insn, const struct lane_wi
     as_mma.op = PTX_OP_mma;
     if (mma_shapes[insn->shape].m == 8 && mma_shapes[insn->shape].n == 8)
         return LANES(mma_select)(&as_mma, w);
-    return insn->layout_a && insn->layout_b && (!flags || (flags == PTX_FLAG_SATFINITE && insn->types[0] == PTX_TYPE_s32))
+    return insn->layout_a && insn->layout_b && !insn->round && (!flags || (flags == PTX_FLAG_SATFINITE && saturates(insn)))
                ? wmma_mma : NULL;
 }
 

@@ -471,6 +471,37 @@ static void test_wmma(void)
         run_wmma(&others[i]);
 }
 
+/* wmma's .satfinite of floats: infinities and NaN out of it are numbers. */
+static void test_saturation(void)
+{
+    static const uint32_t wanted[2][3] = {{0x7f7fffff, 0xff7fffff, 0}, {0x7bff, 0xfbff, 0}};
+    const struct lane_widths w = {0};
+
+    for (unsigned f16 = 0; f16 < 2; f16++) {
+        const uint8_t type = f16 ? PTX_TYPE_f16 : PTX_TYPE_f32;
+        const struct ptx_insn insn = {.op = PTX_OP_wmma, .mode = PTX_mode_mma, .shape = PTX_shape_m16n16k16, .ntypes = 2,
+                                      .layout_a = 'r', .layout_b = 'r', .types = {type, type}, .flags = PTX_FLAG_SATFINITE};
+        static const uint32_t inputs[2][3] = {{0x7f800000, 0xff800000, 0x7fc00000}, {0x7c00, 0xfc00, 0x7e00}};
+        bool good = true;
+        for (unsigned copy = 0; copy < 3; copy++) {
+            lane_op *op = lane_cpu_runs(copy) ? matrix_set.copy[copy](&insn, &w) : NULL;
+            struct lane_args args = {.mask = ~0u, .present = ~0u, .insn = &insn};
+            for (unsigned i = 0; i < 24; i++) {
+                for (unsigned l = 0; l < 32; l++)
+                    s[i].u32[l] = i < 16 ? 0 : inputs[f16][l % 3];
+                args.s[i] = &s[i];
+                args.d[i % 8] = &d[i % 8];
+            }
+            if (op)
+                op(&args);
+            for (unsigned l = 0; op && l < 32; l++)
+                good = good && d[0].u32[l] == wanted[f16][l % 3];
+            good = good && (op || !lane_cpu_runs(copy));
+        }
+        ok(good, "wmma.satfinite to %s", f16 ? "f16" : "f32");
+    }
+}
+
 /* ---- 8x8 matrices of b16 ---- */
 
 static bool matrix_moves(uint8_t opcode, unsigned num, bool trans, unsigned copy)
@@ -508,9 +539,11 @@ static bool matrix_moves(uint8_t opcode, unsigned num, bool trans, unsigned copy
                 const uint16_t *memory_row = rows[((8 * m + r) * 7 + 3) % 32];
                 const uint16_t in_memory = memory_row[k];
                 if (opcode == PTX_OP_movmatrix)
-                    good = good && s[0].u16[8 * row + column] == before[0].u16[8 * column + row];
+                    good = good && fragment_get(s, PTX_TYPE_f16, 4 * row + column / 2, column % 2) ==
+                                       fragment_get(before, PTX_TYPE_f16, 4 * column + row / 2, row % 2);
                 else
-                    good = good && in_memory == (opcode == PTX_OP_ldmatrix ? d : s)[m].u16[8 * row + column];
+                    good = good && fragment_get((opcode == PTX_OP_ldmatrix ? d : s) + m, PTX_TYPE_f16, 4 * row + column / 2,
+                                                column % 2) == in_memory;
             }
     return good;
 }
@@ -555,6 +588,7 @@ int main(void)
 {
     test_mma();
     test_wmma();
+    test_saturation();
     test_moves();
     test_refusals();
     return tap_done();
