@@ -21,6 +21,8 @@ static struct ptx_name *add_name(struct ptx_parser *ps, const struct ptx_token *
 {
     struct ptx_name *e = kind == PTX_NAME_RANGE ? NULL : ptx_names_find(&ps->names, t->s, t->n);
 
+    if (!e && (kind == PTX_NAME_REG || kind == PTX_NAME_VREG))
+        e = ptx_names_find_range(&ps->names, t->s, t->n);
     if (e && e->depth == ps->names.depth)
         ptx_fail(ps, PTX_ERROR_INVALID, t->line, "'%.*s' is already declared", t->n > 100 ? 100 : (int)t->n, t->s);
     e = ptx_names_add(&ps->names, t->s, t->n, kind, ps->names.depth);
@@ -154,8 +156,6 @@ static void parse_directive(struct ptx_parser *ps)
         parse_reg(ps);
     else if (ptx_accept_word(ps, ".loc"))
         parse_loc(ps);
-    else if (ptx_accept_word(ps, ".extern"))
-        ptx_parse_variables(ps, PTX_LINK_EXTERN, ps->f->index);
     else if (!ptx_skip_directive(ps))
         ptx_parse_variables(ps, PTX_LINK_LOCAL, ps->f->index);
 }
@@ -256,8 +256,6 @@ static void parse_statement(struct ptx_parser *ps)
         parse_directive(ps);
         return;
     }
-    if (ptx_accept(ps, ';'))
-        return;
     if (ptx_accept(ps, '@'))
         guard = ptx_parse_guard(ps, &negated);
     t = ptx_expect_id(ps, "instruction expected");

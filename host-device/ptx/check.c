@@ -67,6 +67,8 @@ static void check_register(const struct check *c, const struct ptx_operand *o, u
 
     if ((type == PTX_TYPE_pred) != (reg == PTX_TYPE_pred))
         refuse(c, type == PTX_TYPE_pred ? "has to be a predicate" : "is a predicate");
+    if (wider && ptx_type_class[type] == 'f' && ptx_type_class[reg] == 'f')
+        wider = false; /* floats never change width on the way */
     if (wider ? have < want : have != want)
         refuse(c, "has %u bits, expected %u%s", have, want, wider ? " or more" : "");
     if (!same_class(type, reg))
@@ -82,7 +84,7 @@ static void check_immediate(const struct check *c, struct ptx_operand *o, uint8_
     uint64_t value;
 
     if (!ptx_convert_literal(o->sub, o->imm, type, &value))
-        refuse(c, "is a floating-point number, expected .%s", ptx_type_names[type]);
+        refuse(c, "is not a number that .%s takes", ptx_type_names[type]);
     o->imm = value;
     o->sub = 0;
 }
@@ -99,25 +101,32 @@ static void check_symbol(const struct check *c, const struct ptx_operand *o)
 
 static void check_address_of(const struct check *c, const struct ptx_operand *o, uint8_t type)
 {
-    if (ptx_type_bits[type] < 32 || ptx_type_bits[type] > 64 || ptx_type_class[type] == 'f')
-        refuse(c, "is an address, expected .%s", ptx_type_names[type]);
+    uint8_t in = c->ps->m->symbols[o->sym].space;
+    bool fits = ptx_type_bits[type] == 64 || (ptx_type_bits[type] == 32 && in != PTX_SPACE_global && in != PTX_SPACE_const);
+
+    if (!fits || ptx_type_class[type] == 'f')
+        refuse(c, "is an address in .%s, expected .%s", ptx_space_names[in], ptx_type_names[type]);
     check_symbol(c, o);
     if (c->insn->op == PTX_OP_cvta || c->insn->op == PTX_OP_mapa || c->insn->op == PTX_OP_getctarank) {
-        uint8_t space = c->ps->m->symbols[o->sym].space;
-
-        if (c->insn->space && c->insn->space != space)
-            refuse(c, "is a variable in .%s", ptx_space_names[space]);
+        if (c->insn->space && c->insn->space != in)
+            refuse(c, "is a variable in .%s", ptx_space_names[in]);
     }
 }
 
 static void check_sreg(const struct check *c, const struct ptx_operand *o, uint8_t type)
 {
     uint8_t sreg = ptx_sregs[o->sreg].type;
+    unsigned have = ptx_type_bits[sreg], want = ptx_type_bits[type];
+    bool narrow = want == 16 && ptx_sregs[o->sreg].components > 1; /* %tid.x was 16 bits wide in PTX 1.x */
 
+    if (c->insn->op != PTX_OP_mov && c->insn->op != PTX_OP_cvt)
+        refuse(c, "cannot be a special register");
     if ((type == PTX_TYPE_pred) != (sreg == PTX_TYPE_pred) || ptx_type_class[type] == 'f')
         refuse(c, "is %%%s, expected .%s", ptx_sregs[o->sreg].name, ptx_type_names[type]);
-    if (ptx_type_bits[type] > ptx_type_bits[sreg])
-        refuse(c, "has %u bits, expected %u", ptx_type_bits[sreg], ptx_type_bits[type]);
+    if (have != want && !narrow && !(o->sreg == PTX_SREG_gridid && want == 32) && c->insn->op != PTX_OP_cvt)
+        refuse(c, "has %u bits, expected %u", have, want);
+    if (have < want)
+        refuse(c, "has %u bits, expected %u", have, want);
 }
 
 static void check_source(const struct check *c, struct ptx_operand *o, uint8_t type, const struct ptx_operand_rule *r)
@@ -177,9 +186,20 @@ static void check_pack(const struct check *c, struct ptx_operand *o, uint8_t typ
     check_vector(c, o, o->n, by_width[width], destination, false);
 }
 
+/* These name shared memory even where .shared is left out. */
+static bool is_matrix(unsigned op)
+{
+    return op == PTX_OP_ldmatrix || op == PTX_OP_stmatrix;
+}
+
+static bool is_input(const struct check *c, int32_t sym)
+{
+    return (uint32_t)sym - c->ps->f->first_param < c->ps->f->nparams;
+}
+
 static void check_memory(struct check *c, struct ptx_operand *o)
 {
-    const struct ptx_insn *insn = c->insn;
+    struct ptx_insn *insn = c->insn;
     uint8_t space = insn->op == PTX_OP_cp && c->nmem ? insn->space2 : insn->space;
     uint64_t bytes = insn->ntypes ? (uint64_t)ptx_type_bits[insn->types[0]] / 8 * insn->vec : 0;
     const struct ptx_symbol *s;
@@ -188,7 +208,9 @@ static void check_memory(struct check *c, struct ptx_operand *o)
     if (o->reg >= 0) {
         uint8_t type = c->ps->f->regs[o->reg].type;
 
-        if ((ptx_type_bits[type] != 64 && ptx_type_bits[type] != 32) || ptx_type_class[type] == 'f')
+        bool narrow = ptx_type_bits[type] == 32 && space != PTX_SPACE_generic && space != PTX_SPACE_global;
+
+        if ((ptx_type_bits[type] != 64 && !(narrow || is_matrix(insn->op))) || ptx_type_class[type] == 'f')
             refuse(c, "is an address in a .%s register", ptx_type_names[type]);
         return;
     }
@@ -196,8 +218,12 @@ static void check_memory(struct check *c, struct ptx_operand *o)
         return;
     check_symbol(c, o);
     s = &c->ps->m->symbols[o->sym];
-    if (space != s->space && !(space == PTX_SPACE_generic && (s->space == PTX_SPACE_global || s->space == PTX_SPACE_const)))
+    if (space == PTX_SPACE_generic && (s->space == PTX_SPACE_shared || s->space == PTX_SPACE_local))
+        space = insn->space = s->space; /* the variable says it */
+    if (space != s->space && !(space == PTX_SPACE_generic && s->space == PTX_SPACE_global))
         refuse(c, "names '%.80s', which is in .%s", s->name, ptx_space_names[s->space]);
+    if (insn->op == PTX_OP_st && is_input(c, o->sym))
+        refuse(c, "writes parameter '%.80s'", s->name);
     if (s->space == PTX_SPACE_param && !s->unsized && (o->imm < 0 || (uint64_t)o->imm + bytes > s->size))
         refuse(c, "lies outside of '%.80s'", s->name);
 }
@@ -233,12 +259,9 @@ static void check_fragment(const struct check *c, struct ptx_operand *o, unsigne
 {
     if (!n)
         refuse(c, "has a type that this shape does not take");
-    if (n == 1 && o->kind == PTX_OPERAND_REG)
-        check_register(c, o, type, false);
-    else if (o->kind == PTX_OPERAND_VEC)
-        check_vector(c, o, n, type, destination, false);
-    else
+    if (o->kind != PTX_OPERAND_VEC)
         refuse(c, "has to be a vector of %u", n);
+    check_vector(c, o, n, type, destination, false);
 }
 
 static void check_operand(struct check *c, struct ptx_operand *o, const struct ptx_operand_rule *r)
@@ -355,6 +378,17 @@ static void note_barrier(struct check *c)
         f->barriers = n;
 }
 
+/* cp.async copies 4, 8 or 16 bytes, past L1 (.cg) only 16. */
+static void check_copy(struct check *c)
+{
+    const struct ptx_insn *insn = c->insn;
+    int64_t n = insn->ops[2].imm;
+
+    c->place = 3;
+    if (n != 16 && ((n != 4 && n != 8) || insn->flags & PTX_FLAG_CG))
+        refuse(c, "is not a size that can be copied");
+}
+
 void ptx_check_insn(struct ptx_parser *ps, struct ptx_insn *insn, const struct ptx_mnemonic *mn)
 {
     struct check c = {.ps = ps, .insn = insn, .mn = mn};
@@ -381,4 +415,6 @@ void ptx_check_insn(struct ptx_parser *ps, struct ptx_insn *insn, const struct p
     }
     if (insn->op == PTX_OP_bar || insn->op == PTX_OP_barrier)
         note_barrier(&c);
+    if (insn->op == PTX_OP_cp && !insn->submode)
+        check_copy(&c);
 }

@@ -113,6 +113,14 @@ static uint32_t add_formals(struct ptx_parser *ps, struct ptx_function *f, struc
     return first;
 }
 
+static bool same_formals(const struct ptx_module *m, uint32_t first, const struct ptx_symbol *s, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (m->symbols[first + i].type != s[i].type || m->symbols[first + i].size != s[i].size)
+            return false;
+    return true;
+}
+
 static struct ptx_function *new_function(struct ptx_parser *ps, const struct ptx_token *name)
 {
     struct ptx_module *m = ps->m;
@@ -166,6 +174,8 @@ void ptx_parse_function(struct ptx_parser *ps, uint8_t linkage, bool is_entry)
     f = new_function(ps, &name);
     if (!is_new && (f->is_entry != is_entry || f->nparams != nparams || f->nrets != nrets))
         ptx_fail(ps, PTX_ERROR_INVALID, name.line, "'%s' is declared in two ways", f->name);
+    if (!is_new && !(same_formals(ps->m, f->first_param, params, nparams) && same_formals(ps->m, f->first_ret, rets, nrets)))
+        ptx_fail(ps, PTX_ERROR_INVALID, name.line, "'%s' is declared with other parameters", f->name);
     if (!is_new && has_body && f->has_body)
         ptx_fail(ps, PTX_ERROR_INVALID, name.line, "'%s' has two bodies", f->name);
     if (is_new || has_body) {

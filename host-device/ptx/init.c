@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Initial values of variables, chapter 5.4.4: numbers, nested lists, strings, addresses. */
+/* Initial values of variables, chapter 5.4.4: numbers, nested lists, addresses. */
 #include "ptx/parse.h"
 
 /* What has been written is kept up to its end only, so that a huge array with one value costs one value. */
@@ -104,26 +104,8 @@ static void parse_element(struct ptx_parser *ps, struct init *in, uint64_t eleme
         return;
     }
     if (!ptx_convert_literal(literal, bits, in->s->type, &value))
-        ptx_fail_here(ps, "floating-point initial value of an integer variable");
+        ptx_fail_here(ps, "the initial value is not a number of the variable's type");
     put(ps, in, element, value);
-}
-
-static uint64_t parse_string(struct ptx_parser *ps, struct init *in, uint64_t element, uint64_t limit)
-{
-    struct ptx_token t = ps->lx.t;
-
-    if (in->width != 1)
-        ptx_fail_here(ps, "a string can only initialise bytes,");
-    for (uint32_t i = 0; i <= t.n; i++) {
-        if (element >= limit) {
-            if (i == t.n)
-                break; /* no room for the NUL, as in C */
-            ptx_fail_here(ps, "too many initial values");
-        }
-        put(ps, in, element++, i < t.n ? (uint8_t)t.s[i] : 0);
-    }
-    ptx_next(ps);
-    return element;
 }
 
 /* A list at nesting level 'level' whose items start at element 'first', up to 'limit'. Returns the end of what it filled. */
@@ -144,8 +126,6 @@ static uint64_t parse_list(struct ptx_parser *ps, struct init *in, unsigned leve
                 ptx_fail_here(ps, "too many initial values");
             parse_list(ps, in, level + 1, at, at + stride);
             at += stride;
-        } else if (ps->lx.t.kind == PTX_TOKEN_STR) {
-            at = parse_string(ps, in, at, level + 1 < in->levels ? at + stride : limit);
         } else {
             parse_element(ps, in, at++);
         }
@@ -167,9 +147,7 @@ void ptx_parse_initialiser(struct ptx_parser *ps, struct ptx_symbol *s, const ui
         in.strides[ndims] = 1;
     for (unsigned i = ndims; i-- > 0; stride *= dims[i])
         in.strides[i] = stride;
-    if (ps->lx.t.kind == PTX_TOKEN_STR) {
-        end = parse_string(ps, &in, 0, limit);
-    } else if (ptx_at_punct(ps, '{')) {
+    if (ptx_at_punct(ps, '{')) {
         if (!in.levels) {
             in.levels = 1;
             in.strides[0] = 1;

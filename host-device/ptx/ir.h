@@ -95,8 +95,8 @@ enum ptx_flag {
 enum ptx_operand_kind {
     PTX_OPERAND_NONE,  /* absent, or '_' */
     PTX_OPERAND_REG,   /* reg; 'negated' for a predicate source written !p */
-    PTX_OPERAND_IMM,   /* imm: the bits, already in the format of the instruction's operand type (0f3F800000, 1.0 and 1 behind
-                          an f32 operand are all 0x3f800000; integers sign-extended to 64 bits) */
+    PTX_OPERAND_IMM,   /* imm: the bits, already in the format of the instruction's operand type (0f3F800000 and 1.0 behind an
+                          f32 operand are both 0x3f800000; integers sign-extended to 64 bits) */
     PTX_OPERAND_SREG,  /* sreg, component (0..3 for .x .y .z .w; the number for %envregN) */
     PTX_OPERAND_SYM,   /* address of symbol sym, plus imm */
     PTX_OPERAND_MEM,   /* [reg + imm], [sym + imm] or [imm]: reg or sym is -1 when absent */

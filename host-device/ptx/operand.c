@@ -19,11 +19,49 @@ static int component(const struct ptx_token *t)
     return p && t->s[1] ? (p - names) & 3 : -1;
 }
 
+/* Special registers whose names end in a number. */
+static const struct {
+    uint8_t sreg;
+    const char *prefix;
+    uint32_t count;
+} numbered[] = {
+    {PTX_SREG_envreg, "envreg", 32}, {PTX_SREG_pm, "pm", 8}, {PTX_SREG_reserved_smem_offset, "reserved_smem_offset_", 2},
+};
+
+static bool is_numbered(int sreg)
+{
+    for (size_t i = 0; i < sizeof numbered / sizeof *numbered; i++)
+        if (numbered[i].sreg == sreg)
+            return true;
+    return false;
+}
+
+static bool numbered_register(const char *s, uint32_t n, struct ptx_operand *o)
+{
+    for (size_t i = 0; i < sizeof numbered / sizeof *numbered; i++) {
+        uint32_t prefix = strlen(numbered[i].prefix), number = 0, k = prefix;
+
+        if (n <= prefix || memcmp(s, numbered[i].prefix, prefix))
+            continue;
+        if (numbered[i].sreg == PTX_SREG_pm && n > 5 && !memcmp(s + n - 3, "_64", 3))
+            n -= 3;
+        for (; k < n && k < prefix + 2 && s[k] >= '0' && s[k] <= '9'; k++)
+            number = number * 10 + (s[k] - '0');
+        if (k != n || number >= numbered[i].count)
+            continue;
+        o->kind = PTX_OPERAND_SREG;
+        o->sreg = numbered[i].sreg;
+        o->component = number;
+        return true;
+    }
+    return false;
+}
+
 /* %tid.x, %envreg3, %pm2, %pm2_64. False when t names no special register. */
 static bool special_register(struct ptx_parser *ps, const struct ptx_token *t, struct ptx_operand *o)
 {
     const char *s = t->s + 1;
-    uint32_t n = t->n - 1, digits = 0, number = 0;
+    uint32_t n = t->n - 1;
     int c;
 
     if (t->s[0] != '%')
@@ -31,7 +69,7 @@ static bool special_register(struct ptx_parser *ps, const struct ptx_token *t, s
     for (int i = 1; i < PTX_SREG_COUNT; i++) {
         const struct ptx_sreg_info *r = &ptx_sregs[i];
 
-        if (strlen(r->name) != n || memcmp(r->name, s, n) || i == PTX_SREG_envreg || i == PTX_SREG_pm)
+        if (strlen(r->name) != n || memcmp(r->name, s, n) || is_numbered(i))
             continue;
         o->kind = PTX_OPERAND_SREG;
         o->sreg = i;
@@ -44,26 +82,7 @@ static bool special_register(struct ptx_parser *ps, const struct ptx_token *t, s
         }
         return true;
     }
-    if (n > 2 && !memcmp(s, "pm", 2)) {
-        o->sreg = PTX_SREG_pm;
-        s += 2;
-        n -= 2;
-        if (n > 3 && !memcmp(s + n - 3, "_64", 3))
-            n -= 3;
-    } else if (n > 6 && !memcmp(s, "envreg", 6)) {
-        o->sreg = PTX_SREG_envreg;
-        s += 6;
-        n -= 6;
-    } else {
-        return false;
-    }
-    for (; digits < n && digits < 3 && s[digits] >= '0' && s[digits] <= '9'; digits++)
-        number = number * 10 + (s[digits] - '0');
-    if (digits != n || number >= (o->sreg == PTX_SREG_pm ? 8u : 32u))
-        return false;
-    o->kind = PTX_OPERAND_SREG;
-    o->component = number;
-    return true;
+    return numbered_register(s, n, o);
 }
 
 /* .b0 .h1 .b3210 .h10 behind a register: operands of video instructions. */

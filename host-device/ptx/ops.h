@@ -66,6 +66,7 @@
     X(globaltimer, 1, u64, 1) X(globaltimer_lo, 1, u32, 1) X(globaltimer_hi, 1, u32, 1) \
     X(total_smem_size, 1, u32, 1) X(aggr_smem_size, 1, u32, 1) X(dynamic_smem_size, 1, u32, 1) \
     X(reserved_smem_offset_begin, 1, u32, 1) X(reserved_smem_offset_end, 1, u32, 1) X(reserved_smem_offset_cap, 1, u32, 1) \
+    X(reserved_smem_offset, 1, b32, 1) /* %reserved_smem_offset_0 and _1: the number is the component */ \
     X(current_graph_exec, 1, u64, 1) \
     X(envreg, 1, b32, 1) /* %envreg0..31: the number is the component */ \
     X(pm, 1, u32, 1)     /* %pm0..7, %pm0_64..7_64 */

@@ -69,6 +69,8 @@ static void print_operand(const struct printer *p, const struct ptx_operand *o)
         fprintf(p->out, "%%%s", ptx_sregs[o->sreg].name);
         if (o->sreg == PTX_SREG_envreg || o->sreg == PTX_SREG_pm)
             fprintf(p->out, "%u", o->component);
+        else if (o->sreg == PTX_SREG_reserved_smem_offset)
+            fprintf(p->out, "_%u", o->component);
         else if (ptx_sregs[o->sreg].components > 1)
             fprintf(p->out, ".%c", xyzw[o->component]);
         return;

@@ -294,13 +294,17 @@ static unsigned match(const struct ptx_rule *r, const struct words *ws, struct p
     mn->rule = r;
     for (i = 0; i < ws->n; i++) {
         const struct choice *c = NULL;
+        bool type = false;
 
         for (k = 0; k < r->nsuffixes; k++) {
             if (taken >> k & 1)
                 continue;
+            if (type && r->suffixes[k].field == F_TYPE)
+                continue;
             c = admits(&r->suffixes[k], ws->w[i].s, ws->w[i].n);
             if (c)
                 break;
+            type |= r->suffixes[k].field == F_TYPE; /* types keep their order: the first free one or none */
         }
         if (!c)
             return i;

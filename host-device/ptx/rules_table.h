@@ -17,7 +17,9 @@
 #define I16_64 "u16|u32|u64|s16|s32|s64"
 #define I8_64 "u8|u16|u32|u64|s8|s16|s32|s64"
 #define B16_64 "b16|b32|b64"
-#define LDST "b8|b16|b32|b64|b128|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64|f16|bf16|f16x2|bf16x2"
+#define U16_64 "u16|u32|u64"
+#define S16_64 "s16|s32|s64"
+#define LDST "b8|b16|b32|b64|b128|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64"
 #define FTZ "{.ftz}"
 #define SAT "{.sat}"
 #define RND "{.round(rn|rz|rm|rp)}"
@@ -26,18 +28,23 @@
 #define RNI_ ".round(rni|rzi|rmi|rpi)"
 #define HALF "f16|f16x2"
 #define BF "bf16|bf16x2"
-#define CMP_INT ".cmp(eq|ne|lt|le|gt|ge|lo|ls|hi|hs)"
+#define CMP_BITS ".cmp(eq|ne)"
+#define CMP_SIGNED ".cmp(eq|ne|lt|le|gt|ge)"
+#define CMP_UNSIGNED ".cmp(eq|ne|lt|le|gt|ge|lo|ls|hi|hs)"
 #define CMP_FLOAT ".cmp(eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan)"
 #define BOOL ".boolop(and|or|xor)"
 #define SPACES "{.space(const|global|local|param|shared|param::entry|param::func|shared::cta|shared::cluster)}"
+#define ST_SPACES "{.space(global|local|param|shared|param::func|shared::cta|shared::cluster)}"
 #define CACHE "{.note(L1::evict_normal|L1::evict_unchanged|L1::evict_first|L1::evict_last|L1::no_allocate)}" \
     "{.note(L2::evict_last|L2::evict_normal|L2::evict_first)}{.L2::cache_hint}{.note(L2::64B|L2::128B|L2::256B)}"
 #define SCOPE "{.scope(cta|cluster|gpu|sys)}"
 #define VEC "{.vec(v2|v4|v8)}"
 #define ATOM_SEM "{.sem(relaxed|acquire|release|acq_rel)}" SCOPE \
     "{.space(global|shared|shared::cta|shared::cluster)}{.L2::cache_hint}"
+#define RED_SEM "{.sem(relaxed|release)}" SCOPE "{.space(global|shared|shared::cta|shared::cluster)}{.L2::cache_hint}"
 #define MMA ".sync.aligned"
 #define ROWCOL ".layout_a(row|col).layout_b(row|col)"
+#define RC ".layout_a(row).layout_b(col)"
 
 /* 9.7.1, 9.7.2 integer and extended-precision arithmetic */
 RULE(add, ".t(u16|u32|u64|s16|s64|u16x2|s16x2)", "d s s")
@@ -116,14 +123,20 @@ RULE(neg, FTZ ".t(f32)", "d s")
 RULE(neg, ".t(f64)", "d s")
 RULE(neg, FTZ ".t(" HALF ")", "d s")
 RULE(neg, ".t(" BF ")", "d s")
-RULE(min, FTZ "{.NaN}{.xorsign}{.abs}.t(f32)", "d s s")
-RULE(max, FTZ "{.NaN}{.xorsign}{.abs}.t(f32)", "d s s")
+RULE(min, FTZ "{.NaN}.t(f32)", "d s s")
+RULE(min, FTZ "{.NaN}.xorsign.abs.t(f32)", "d s s")
+RULE(max, FTZ "{.NaN}.t(f32)", "d s s")
+RULE(max, FTZ "{.NaN}.xorsign.abs.t(f32)", "d s s")
 RULE(min, ".t(f64)", "d s s")
 RULE(max, ".t(f64)", "d s s")
-RULE(min, FTZ "{.NaN}{.xorsign}{.abs}.t(" HALF ")", "d s s")
-RULE(max, FTZ "{.NaN}{.xorsign}{.abs}.t(" HALF ")", "d s s")
-RULE(min, "{.NaN}{.xorsign}{.abs}.t(" BF ")", "d s s")
-RULE(max, "{.NaN}{.xorsign}{.abs}.t(" BF ")", "d s s")
+RULE(min, FTZ "{.NaN}.t(" HALF ")", "d s s")
+RULE(min, FTZ "{.NaN}.xorsign.abs.t(" HALF ")", "d s s")
+RULE(max, FTZ "{.NaN}.t(" HALF ")", "d s s")
+RULE(max, FTZ "{.NaN}.xorsign.abs.t(" HALF ")", "d s s")
+RULE(min, "{.NaN}.t(" BF ")", "d s s")
+RULE(min, "{.NaN}.xorsign.abs.t(" BF ")", "d s s")
+RULE(max, "{.NaN}.t(" BF ")", "d s s")
+RULE(max, "{.NaN}.xorsign.abs.t(" BF ")", "d s s")
 RULE(rcp, ".approx" FTZ ".t(f32)", "d s")
 RULE(rcp, RND_ FTZ ".t(f32)", "d s")
 RULE(rcp, RND_ ".t(f64)", "d s")
@@ -143,20 +156,32 @@ RULE(copysign, ".t(f32|f64)", "d s s")
 RULE(testp, ".mode(finite|infinite|number|notanumber|normal|subnormal).t(f32|f64)", "d:pred s")
 
 /* 9.7.6, 9.7.7 comparison and selection */
-RULE(set, CMP_INT ".t(u32|s32|f32).t(" B16_64 "|" I16_64 ")", "d s1 s1")
-RULE(set, CMP_INT BOOL ".t(u32|s32|f32).t(" B16_64 "|" I16_64 ")", "d s1 s1 s:pred")
+RULE(set, CMP_BITS ".t(u32|s32|f32).t(" B16_64 ")", "d s1 s1")
+RULE(set, CMP_UNSIGNED ".t(u32|s32|f32).t(" U16_64 ")", "d s1 s1")
+RULE(set, CMP_SIGNED ".t(u32|s32|f32).t(" S16_64 ")", "d s1 s1")
+RULE(set, CMP_BITS BOOL ".t(u32|s32|f32).t(" B16_64 ")", "d s1 s1 s:pred")
+RULE(set, CMP_UNSIGNED BOOL ".t(u32|s32|f32).t(" U16_64 ")", "d s1 s1 s:pred")
+RULE(set, CMP_SIGNED BOOL ".t(u32|s32|f32).t(" S16_64 ")", "d s1 s1 s:pred")
 RULE(set, CMP_FLOAT FTZ ".t(u32|s32|f32).t(f32|f64)", "d s1 s1")
 RULE(set, CMP_FLOAT BOOL FTZ ".t(u32|s32|f32).t(f32|f64)", "d s1 s1 s:pred")
 RULE(set, CMP_FLOAT FTZ ".t(f16|bf16|u16|s16|u32|s32).t(f16|bf16)", "d s1 s1")
 RULE(set, CMP_FLOAT BOOL FTZ ".t(f16|bf16|u16|s16|u32|s32).t(f16|bf16)", "d s1 s1 s:pred")
-RULE(set, CMP_INT ".t(f16).t(" B16_64 "|" I16_64 ")", "d s1 s1")
-RULE(set, CMP_INT BOOL ".t(f16).t(" B16_64 "|" I16_64 ")", "d s1 s1 s:pred")
+RULE(set, CMP_BITS ".t(f16).t(" B16_64 ")", "d s1 s1")
+RULE(set, CMP_UNSIGNED ".t(f16).t(" U16_64 ")", "d s1 s1")
+RULE(set, CMP_SIGNED ".t(f16).t(" S16_64 ")", "d s1 s1")
+RULE(set, CMP_BITS BOOL ".t(f16).t(" B16_64 ")", "d s1 s1 s:pred")
+RULE(set, CMP_UNSIGNED BOOL ".t(f16).t(" U16_64 ")", "d s1 s1 s:pred")
+RULE(set, CMP_SIGNED BOOL ".t(f16).t(" S16_64 ")", "d s1 s1 s:pred")
 RULE(set, CMP_FLOAT FTZ ".t(f16).t(f32|f64)", "d s1 s1")
 RULE(set, CMP_FLOAT BOOL FTZ ".t(f16).t(f32|f64)", "d s1 s1 s:pred")
 RULE(set, CMP_FLOAT FTZ ".t(f16x2|bf16x2|u32|s32).t(f16x2|bf16x2)", "d s1 s1")
 RULE(set, CMP_FLOAT BOOL FTZ ".t(f16x2|bf16x2|u32|s32).t(f16x2|bf16x2)", "d s1 s1 s:pred")
-RULE(setp, CMP_INT ".t(" B16_64 "|" I16_64 ")", "d:pred_ |d:pred_ s s")
-RULE(setp, CMP_INT BOOL ".t(" B16_64 "|" I16_64 ")", "d:pred_ |d:pred_ s s s:pred")
+RULE(setp, CMP_BITS ".t(" B16_64 ")", "d:pred_ |d:pred_ s s")
+RULE(setp, CMP_UNSIGNED ".t(" U16_64 ")", "d:pred_ |d:pred_ s s")
+RULE(setp, CMP_SIGNED ".t(" S16_64 ")", "d:pred_ |d:pred_ s s")
+RULE(setp, CMP_BITS BOOL ".t(" B16_64 ")", "d:pred_ |d:pred_ s s s:pred")
+RULE(setp, CMP_UNSIGNED BOOL ".t(" U16_64 ")", "d:pred_ |d:pred_ s s s:pred")
+RULE(setp, CMP_SIGNED BOOL ".t(" S16_64 ")", "d:pred_ |d:pred_ s s s:pred")
 RULE(setp, CMP_FLOAT FTZ ".t(f32)", "d:pred_ |d:pred_ s s")
 RULE(setp, CMP_FLOAT BOOL FTZ ".t(f32)", "d:pred_ |d:pred_ s s s:pred")
 RULE(setp, CMP_FLOAT ".t(f64|" BF ")", "d:pred_ |d:pred_ s s")
@@ -181,14 +206,15 @@ RULE(shr, ".t(" B16_64 "|" I16_64 ")", "d s s:u32")
 RULE(prmt, ".t(b32){.mode(f4e|b4e|rc8|ecl|ecr|rc16)}", "d s s s:u32")
 
 /* 9.7.9 data movement and conversion */
-RULE(mov, ".t(pred|b16|b32|b64|b128|" I16_64 "|f32|f64|f16|bf16|f16x2|bf16x2)", "u k")
-RULE(shfl, "{.sync}.mode(up|down|bfly|idx).t(b32)", "d_ |d:pred_ s s:u32 s:u32 s:b32?")
-RULE(ld, "{.sem(weak|volatile|relaxed|acquire)}{.note(mmio)}" SCOPE SPACES
-     "{.note(ca|cg|cs|lu|cv)}{.nc}" CACHE VEC ".t(" LDST ")", "v m")
-RULE(ldu, SPACES VEC ".t(" LDST ")", "v m")
-RULE(st, "{.sem(weak|volatile|relaxed|release)}{.note(mmio)}" SCOPE SPACES
-     "{.note(wb|cg|cs|wt)}" CACHE VEC ".t(" LDST ")", "m V")
-RULE(prefetch, "{.space(global|local|param|const)}.note(L1|L2|L2::evict_last|L2::evict_normal)", "m")
+RULE(mov, ".t(pred|b16|b32|b64|b128|" I16_64 "|f32|f64)", "u k")
+RULE(shfl, "{.sync}.mode(up|down|bfly|idx).t(b32)", "d |d:pred_ s s:u32 s:u32 s:b32?")
+RULE(ld, "{.sem(weak|volatile)}" SPACES "{.note(ca|cg|cs|lu|cv)}" CACHE VEC ".t(" LDST ")", "v m")
+RULE(ld, ".sem(relaxed|acquire){.note(mmio)}.scope(cta|cluster|gpu|sys)" SPACES CACHE VEC ".t(" LDST ")", "v m")
+RULE(ld, ".nc.space(global){.note(ca|cg|cs)}" CACHE VEC ".t(" LDST ")", "v m")
+RULE(ldu, "{.space(global)}" VEC ".t(" LDST ")", "v m")
+RULE(st, "{.sem(weak|volatile)}" ST_SPACES "{.note(wb|cg|cs|wt)}" CACHE VEC ".t(" LDST ")", "m V")
+RULE(st, ".sem(relaxed|release){.note(mmio)}.scope(cta|cluster|gpu|sys)" ST_SPACES CACHE VEC ".t(" LDST ")", "m V")
+RULE(prefetch, "{.space(global|local)}.note(L1|L2|L2::evict_last|L2::evict_normal)", "m")
 RULE(prefetchu, ".note(L1)", "m")
 RULE(applypriority, "{.space(global)}.note(L2::evict_normal)", "m i:u32")
 RULE(discard, "{.space(global)}.note(L2)", "m i:u32")
@@ -200,10 +226,23 @@ RULE(cvta, "{.to}.space(const|global|local|shared|param|param::entry|shared::cta
 RULE(mapa, "{.space(shared::cluster)}.t(u32|u64)", "d a s:u32")
 RULE(getctarank, "{.space(shared::cluster)}.t(u32|u64)", "d:u32 a")
 RULE(cvt, SAT ".t(" I8_64 ").t(" I8_64 ")", "d> s1>")
-RULE(cvt, RNI_ FTZ SAT ".t(" I8_64 ").t(f16|bf16|f32|f64)", "d> s1>")
-RULE(cvt, RND_ FTZ SAT ".t(f16|bf16|f32|f64).t(" I8_64 ")", "d> s1>")
-RULE(cvt, RND FTZ SAT ".t(f16|bf16|f32|f64).t(f16|bf16|f32|f64)", "d> s1>")
-RULE(cvt, RNI FTZ SAT ".t(f16|bf16|f32|f64).t(f16|bf16|f32|f64)", "d> s1>")
+RULE(cvt, RNI_ FTZ SAT ".t(" I8_64 ").t(f32)", "d> s1>")
+RULE(cvt, RNI_ FTZ SAT ".t(" I8_64 ").t(f16|bf16)", "d> s1>")
+RULE(cvt, RNI_ SAT ".t(" I8_64 ").t(f64)", "d> s1>")
+RULE(cvt, RND_ FTZ SAT ".t(f16|f32|f64).t(" I8_64 ")", "d> s1>")
+RULE(cvt, RND_ ".t(bf16).t(" I8_64 ")", "d> s1>")
+/* to a wider float, or an integer value in the same one */
+RULE(cvt, FTZ SAT ".t(f32).t(f16|bf16|f32)", "d> s1>")
+RULE(cvt, FTZ SAT ".t(f64).t(f16|bf16|f32|f64)", "d> s1>")
+RULE(cvt, FTZ SAT ".t(f16).t(f16)", "d> s1>")
+RULE(cvt, RNI_ FTZ SAT ".t(f16).t(f16)", "d> s1>")
+RULE(cvt, RNI_ ".t(bf16).t(bf16)", "d> s1>")
+RULE(cvt, RNI_ FTZ SAT ".t(f32).t(f32)", "d> s1>")
+RULE(cvt, RNI_ SAT ".t(f64).t(f64)", "d> s1>")
+/* to a narrower float */
+RULE(cvt, RND_ FTZ SAT ".t(f32).t(f64)", "d> s1>")
+RULE(cvt, RND_ FTZ SAT ".t(f16).t(f32|f64)", "d> s1>")
+RULE(cvt, RND_ FTZ ".t(bf16).t(f16|f32|f64)", "d> s1>")
 RULE(cvt, ".round(rn|rz){.relu}{.satfinite}.t(f16|bf16).t(f32)", "d> s1>")
 RULE(cvt, ".round(rna|rn|rz){.relu}{.satfinite}.t(tf32).t(f32)", "d s1")
 RULE(cvt, ".round(rn|rz){.relu}{.satfinite}{.ftz}.t(" "f16x2|bf16x2).t(f32)", "d s1 s1")
@@ -249,21 +288,21 @@ RULE(fence, "{.sem(sc|acq_rel|acquire|release)}.scope(cta|cluster|gpu|sys)", "")
 RULE(fence, ".note(proxy).note(alias|async|generic){.note(global|shared::cta|shared::cluster)}", "")
 RULE(fence, ".note(mbarrier_init).sem(release).scope(cluster)", "")
 RULE(atom, ATOM_SEM ".atom(and|or|xor).t(b32|b64)", "d_ m s")
-RULE(atom, ATOM_SEM ".atom(exch).t(b32|b64|b128|u32|s32|u64|s64|f32|f64)", "d_ m s")
-RULE(atom, ATOM_SEM ".atom(cas).t(b16|b32|b64|b128|u32|s32|u64|s64|f32|f64)", "d_ m s s")
-RULE(atom, ATOM_SEM ".atom(add).t(u32|s32|u64|s64|f32|f64)", "d_ m s")
+RULE(atom, ATOM_SEM ".atom(exch).t(b32|b64|b128)", "d_ m s")
+RULE(atom, ATOM_SEM ".atom(cas).t(b16|b32|b64|b128)", "d_ m s s")
+RULE(atom, ATOM_SEM ".atom(add).t(u32|s32|u64|f32|f64)", "d_ m s")
 RULE(atom, ATOM_SEM ".atom(inc|dec).t(u32)", "d_ m s")
 RULE(atom, ATOM_SEM ".atom(min|max).t(u32|s32|u64|s64)", "d_ m s")
 RULE(atom, ATOM_SEM ".atom(add).noftz.t(" HALF "|" BF ")", "d_ m s")
 RULE(atom, ATOM_SEM ".atom(add).vec(v2|v4).t(f32)", "v m V")
 RULE(atom, ATOM_SEM ".atom(add|min|max).noftz.vec(v2|v4|v8).t(" HALF "|" BF ")", "v m V")
-RULE(red, ATOM_SEM ".atom(and|or|xor).t(b32|b64)", "m s")
-RULE(red, ATOM_SEM ".atom(add).t(u32|s32|u64|s64|f32|f64)", "m s")
-RULE(red, ATOM_SEM ".atom(inc|dec).t(u32)", "m s")
-RULE(red, ATOM_SEM ".atom(min|max).t(u32|s32|u64|s64)", "m s")
-RULE(red, ATOM_SEM ".atom(add).noftz.t(" HALF "|" BF ")", "m s")
-RULE(red, ATOM_SEM ".atom(add).vec(v2|v4).t(f32)", "m V")
-RULE(red, ATOM_SEM ".atom(add|min|max).noftz.vec(v2|v4|v8).t(" HALF "|" BF ")", "m V")
+RULE(red, RED_SEM ".atom(and|or|xor).t(b32|b64)", "m s")
+RULE(red, RED_SEM ".atom(add).t(u32|s32|u64|f32|f64)", "m s")
+RULE(red, RED_SEM ".atom(inc|dec).t(u32)", "m s")
+RULE(red, RED_SEM ".atom(min|max).t(u32|s32|u64|s64)", "m s")
+RULE(red, RED_SEM ".atom(add).noftz.t(" HALF "|" BF ")", "m s")
+RULE(red, RED_SEM ".atom(add).vec(v2|v4).t(f32)", "m V")
+RULE(red, RED_SEM ".atom(add|min|max).noftz.vec(v2|v4|v8).t(" HALF "|" BF ")", "m V")
 RULE(vote, "{.sync}.mode(all|any|uni).t(pred)", "d s:pred s:b32?")
 RULE(vote, "{.sync}.mode(ballot).t(b32)", "d s:pred s:b32?")
 RULE(match, ".mode(any).sync.t(b32|b64)", "d:b32 s s:b32")
@@ -277,21 +316,23 @@ RULE(griddepcontrol, ".mode(wait|launch_dependents)", "")
 RULE(setmaxnreg, ".atom(inc|dec).sync.aligned.t(u32)", "i")
 
 /* 9.7.14, 9.7.15 matrices */
-RULE(mma, MMA ".shape(m8n8k4|m16n8k8|m16n8k16)" ROWCOL ".t(f16|f32).t(f16).t(f16).t(f16|f32)", "Fd Fa Fb Fc")
-RULE(mma, MMA ".shape(m16n8k4|m16n8k8)" ROWCOL ".t(f32).t(tf32).t(tf32).t(f32)", "Fd Fa Fb Fc")
-RULE(mma, MMA ".shape(m16n8k8|m16n8k16)" ROWCOL ".t(f32).t(bf16).t(bf16).t(f32)", "Fd Fa Fb Fc")
-RULE(mma, MMA ".shape(m16n8k16|m16n8k32)" ROWCOL ".t(f16|f32).t(e4m3|e5m2).t(e4m3|e5m2).t(f16|f32)", "Fd Fa Fb Fc")
-RULE(mma, MMA ".shape(m8n8k4|m16n8k4|m16n8k8|m16n8k16)" ROWCOL "{.round(rn|rz|rm|rp)}.t(f64).t(f64).t(f64).t(f64)", "Fd Fa Fb Fc")
-RULE(mma, MMA ".shape(m8n8k16|m16n8k16|m16n8k32)" ROWCOL "{.satfinite}.t(s32).t(u8|s8).t(u8|s8).t(s32)", "Fd Fa Fb Fc")
-RULE(mma, MMA ".shape(m8n8k32|m16n8k32|m16n8k64)" ROWCOL "{.satfinite}.t(s32).t(u4|s4).t(u4|s4).t(s32)", "Fd Fa Fb Fc")
-RULE(mma, MMA ".shape(m8n8k128|m16n8k128|m16n8k256)" ROWCOL ".t(s32).t(b1).t(b1).t(s32).atom(xor|and).popc", "Fd Fa Fb Fc")
+RULE(mma, MMA ".shape(m8n8k4)" ROWCOL ".t(f16|f32).t(f16).t(f16).t(f16|f32)", "Fd Fa Fb Fc")
+RULE(mma, MMA ".shape(m16n8k8|m16n8k16)" RC ".t(f16).t(f16).t(f16).t(f16)", "Fd Fa Fb Fc")
+RULE(mma, MMA ".shape(m16n8k8|m16n8k16)" RC ".t(f32).t(f16).t(f16).t(f32)", "Fd Fa Fb Fc")
+RULE(mma, MMA ".shape(m16n8k4|m16n8k8)" RC ".t(f32).t(tf32).t(tf32).t(f32)", "Fd Fa Fb Fc")
+RULE(mma, MMA ".shape(m16n8k8|m16n8k16)" RC ".t(f32).t(bf16).t(bf16).t(f32)", "Fd Fa Fb Fc")
+RULE(mma, MMA ".shape(m16n8k16|m16n8k32)" RC ".t(f16|f32).t(e4m3|e5m2).t(e4m3|e5m2).t(f16|f32)", "Fd Fa Fb Fc")
+RULE(mma, MMA ".shape(m8n8k4|m16n8k4|m16n8k8|m16n8k16)" RC "{.round(rn|rz|rm|rp)}.t(f64).t(f64).t(f64).t(f64)", "Fd Fa Fb Fc")
+RULE(mma, MMA ".shape(m8n8k16|m16n8k16|m16n8k32)" RC "{.satfinite}.t(s32).t(u8|s8).t(u8|s8).t(s32)", "Fd Fa Fb Fc")
+RULE(mma, MMA ".shape(m8n8k32|m16n8k32|m16n8k64)" RC "{.satfinite}.t(s32).t(u4|s4).t(u4|s4).t(s32)", "Fd Fa Fb Fc")
+RULE(mma, MMA ".shape(m8n8k128|m16n8k128|m16n8k256)" RC ".t(s32).t(b1).t(b1).t(s32).atom(xor|and).popc", "Fd Fa Fb Fc")
 #define SPARSE ".flag(sp|sp::ordered_metadata)" MMA
-RULE(mma, SPARSE ".shape(m16n8k16|m16n8k32)" ROWCOL ".t(f16|f32).t(f16).t(f16).t(f16|f32)", "Fd Fa Fb Fc s:b32 i:u32")
-RULE(mma, SPARSE ".shape(m16n8k16|m16n8k32)" ROWCOL ".t(f32).t(bf16).t(bf16).t(f32)", "Fd Fa Fb Fc s:b32 i:u32")
-RULE(mma, SPARSE ".shape(m16n8k8|m16n8k16)" ROWCOL ".t(f32).t(tf32).t(tf32).t(f32)", "Fd Fa Fb Fc s:b32 i:u32")
-RULE(mma, SPARSE ".shape(m16n8k64)" ROWCOL ".t(f16|f32).t(e4m3|e5m2).t(e4m3|e5m2).t(f16|f32)", "Fd Fa Fb Fc s:b32 i:u32")
-RULE(mma, SPARSE ".shape(m16n8k32|m16n8k64)" ROWCOL "{.satfinite}.t(s32).t(u8|s8).t(u8|s8).t(s32)", "Fd Fa Fb Fc s:b32 i:u32")
-RULE(mma, SPARSE ".shape(m16n8k64|m16n8k128)" ROWCOL "{.satfinite}.t(s32).t(u4|s4).t(u4|s4).t(s32)", "Fd Fa Fb Fc s:b32 i:u32")
+RULE(mma, SPARSE ".shape(m16n8k16|m16n8k32)" RC ".t(f16|f32).t(f16).t(f16).t(f16|f32)", "Fd Fa Fb Fc s:b32 i:u32")
+RULE(mma, SPARSE ".shape(m16n8k16|m16n8k32)" RC ".t(f32).t(bf16).t(bf16).t(f32)", "Fd Fa Fb Fc s:b32 i:u32")
+RULE(mma, SPARSE ".shape(m16n8k8|m16n8k16)" RC ".t(f32).t(tf32).t(tf32).t(f32)", "Fd Fa Fb Fc s:b32 i:u32")
+RULE(mma, SPARSE ".shape(m16n8k64)" RC ".t(f16|f32).t(e4m3|e5m2).t(e4m3|e5m2).t(f16|f32)", "Fd Fa Fb Fc s:b32 i:u32")
+RULE(mma, SPARSE ".shape(m16n8k32|m16n8k64)" RC "{.satfinite}.t(s32).t(u8|s8).t(u8|s8).t(s32)", "Fd Fa Fb Fc s:b32 i:u32")
+RULE(mma, SPARSE ".shape(m16n8k64|m16n8k128)" RC "{.satfinite}.t(s32).t(u4|s4).t(u4|s4).t(s32)", "Fd Fa Fb Fc s:b32 i:u32")
 #define WSHAPE ".shape(m16n16k16|m8n32k16|m32n8k16|m16n16k8|m8n8k4|m8n8k32|m8n8k128)"
 #define WSPACE "{.space(global|shared|shared::cta)}"
 RULE(wmma, ".mode(load).fragment(a)" MMA ".layout_a(row|col)" WSHAPE WSPACE ".t(f16|bf16|tf32|f64|u8|s8|u4|s4|b1)", "Fa m s:u32?")
