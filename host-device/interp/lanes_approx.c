@@ -102,9 +102,18 @@ F32_1(sqrt_f32, __builtin_sqrtf(x))
 F32_1(rsqrt_f32, 1.0f / __builtin_sqrtf(x))
 LANE_OP1(tanhyp_f32, uint32_t, uint32_t, f32_result(tanh_f32(bits_f32(a)), 0, 0))
 
-#define DIV(FTZ) f32_result(bits_f32((FTZ) ? ftz_f32(a) : a) / bits_f32((FTZ) ? ftz_f32(b) : b), FTZ, 0)
-LANE_OP2(div_f32, uint32_t, uint32_t, uint32_t, DIV(0))
-LANE_OP2(div_f32_ftz, uint32_t, uint32_t, uint32_t, DIV(1))
+/* div.approx multiplies by a reciprocal that underflows for divisors above 2^126: they count as infinite (9.7.3.8).
+ * div.full scales and has no such range. */
+static inline uint32_t reachable_divisor(uint32_t b)
+{
+    return (b & 0x7fffffffu) > 0x7e800000u && (b & 0x7fffffffu) < 0x7f800000u ? (b & 0x80000000u) | 0x7f800000u : b;
+}
+
+#define DIV(FTZ, B) f32_result(bits_f32((FTZ) ? ftz_f32(a) : a) / bits_f32((FTZ) ? ftz_f32(B) : (B)), FTZ, 0)
+LANE_OP2(div_f32, uint32_t, uint32_t, uint32_t, DIV(0, reachable_divisor(b)))
+LANE_OP2(div_f32_ftz, uint32_t, uint32_t, uint32_t, DIV(1, reachable_divisor(b)))
+LANE_OP2(div_full_f32, uint32_t, uint32_t, uint32_t, DIV(0, b))
+LANE_OP2(div_full_f32_ftz, uint32_t, uint32_t, uint32_t, DIV(1, b))
 
 /* Halves, one and two to a register, through f32. The hardware rounds these results towards zero. */
 static inline uint32_t truncate_f16(float f)
@@ -158,7 +167,7 @@ LANE_OP1(rsqrt_f64, uint64_t, uint64_t, f64_bits(1.0 / __builtin_sqrt(bits_f64(a
 static const struct lane_row rows[] = {
     FTZ_ROWS(ex2, ex2_f32), FTZ_ROWS(lg2, lg2_f32), FTZ_ROWS(sin, sine_f32), FTZ_ROWS(cos, cosine_f32),
     FTZ_ROWS(rcp, rcp_f32), FTZ_ROWS(sqrt, sqrt_f32), FTZ_ROWS(rsqrt, rsqrt_f32), FTZ_ROWS(div, div_f32),
-    ROW(div, f32, PTX_FLAG_FULL, div_f32), ROW(div, f32, PTX_FLAG_FULL | F_, div_f32_ftz),
+    ROW(div, f32, PTX_FLAG_FULL, div_full_f32), ROW(div, f32, PTX_FLAG_FULL | F_, div_full_f32_ftz),
     ROW(tanh, f32, P_, tanhyp_f32),
     ROW(tanh, f16, P_, tanhyp_f16), ROW(tanh, f16x2, P_, tanhyp_f16x2),
     ROW(tanh, bf16, P_, tanhyp_bf16), ROW(tanh, bf16x2, P_, tanhyp_bf16x2),

@@ -140,7 +140,8 @@ static void reference_div(const struct ptx_insn *insn, uint64_t *d, const uint64
 {
     const double x = double_of(PTX_TYPE_f32, flush((uint32_t)s[0], insn->flags));
     const double y = double_of(PTX_TYPE_f32, flush((uint32_t)s[1], insn->flags));
-    const float r = (float)(x / y);
+    const bool unreachable = insn->flags & PTX_FLAG_APPROX && fabs(y) > 0x1p126; /* the result is 0, or NaN for infinities */
+    const float r = (float)(x / (unreachable ? copysign(INFINITY, y) : y));
     uint32_t u;
 
     memcpy(&u, &r, 4);
