@@ -69,6 +69,7 @@ static GPid start_hostd(const char *socket_path)
     g_ptr_array_add(argv, hostd);
     g_ptr_array_add(argv, (char *)"--socket");
     g_ptr_array_add(argv, (char *)socket_path);
+    g_ptr_array_add(argv, (char *)"--die-with-parent");
     if (profile) {
         g_ptr_array_add(argv, (char *)"--profile");
         g_ptr_array_add(argv, profile);

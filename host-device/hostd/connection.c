@@ -24,13 +24,6 @@ struct connection {
     int doorbell;         /* a local client's, or -1 */
 };
 
-static unsigned count;
-
-unsigned connection_count(void)
-{
-    return count;
-}
-
 static void free_connection(struct connection *k)
 {
     if (k->watch)
@@ -41,8 +34,6 @@ static void free_connection(struct connection *k)
     if (k->is_device)
         guest_free(k->guest);
     g_free(k);
-    if (!--count && options.exit_when_idle)
-        g_main_context_wakeup(NULL);
 }
 
 /* The peer is gone. A local client's channel is closed first; its connection is freed when that is done. */
@@ -258,5 +249,4 @@ void connection_new(int fd)
     k->pid = peer.pid;
     k->channel = k->doorbell = -1;
     k->watch = g_unix_fd_add(fd, G_IO_IN | G_IO_HUP, readable, k);
-    count++;
 }

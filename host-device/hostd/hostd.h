@@ -28,7 +28,6 @@ struct options {
     char *profile;         /* of local clients */
     uint64_t memory;       /* bytes of local clients' GPU; 0: the profile's */
     uint64_t quota;        /* bytes a guest may be granted; 0: the smaller of its memory and half the host's */
-    bool exit_when_idle;   /* a private hostd ends with its last client */
 };
 extern struct options options;
 extern char *executor_path;
@@ -79,7 +78,6 @@ void channel_destroy(struct channel *c); /* at once, silently: for guest_free() 
 
 /* ---- connection.c ---- */
 void connection_new(int socket);
-unsigned connection_count(void);
 
 /* ---- local.c ---- */
 /* The local guest, made at the first use; NULL and error when it cannot be. */

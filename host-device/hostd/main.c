@@ -101,18 +101,17 @@ static gboolean parse_mib(const gchar *name, const gchar *value, gpointer data, 
 
 int main(int argc, char **argv)
 {
-    gboolean idle_exit = FALSE;
+    gboolean with_parent = FALSE;
     const GOptionEntry entries[] = {
         { "socket", 's', 0, G_OPTION_ARG_FILENAME, &options.socket, "listen on PATH (default: VGPU_SOCKET, or in XDG_RUNTIME_DIR)", "PATH" },
         { "profile", 'p', 0, G_OPTION_ARG_STRING, &options.profile, "GPU that local clients see (default: VGPU_PROFILE, or h100-pcie)", "NAME" },
         { "memory", 0, 0, G_OPTION_ARG_CALLBACK, parse_mib, "memory of local clients' GPU (default: the profile's)", "MIB" },
         { "quota", 0, 0, G_OPTION_ARG_CALLBACK, parse_mib, "memory that a guest may really use (default: at most half the host's)", "MIB" },
-        { "exit-when-idle", 0, 0, G_OPTION_ARG_NONE, &idle_exit, "end with the last client", NULL },
+        { "die-with-parent", 0, 0, G_OPTION_ARG_NONE, &with_parent, "end when the process that started this one does", NULL },
         G_OPTION_ENTRY_NULL,
     };
     g_autoptr(GOptionContext) context = g_option_context_new("- supervise the software GPU of VMs and local programs");
     g_autoptr(GError) error = NULL;
-    gboolean had_client = FALSE;
     int fd;
 
     g_option_context_add_main_entries(context, entries, NULL);
@@ -121,7 +120,8 @@ int main(int argc, char **argv)
         return 2;
     }
     vg_log_init("hostd");
-    options.exit_when_idle = idle_exit;
+    if (with_parent)
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (!options.socket)
         options.socket = default_socket();
     if (!options.profile)
@@ -137,10 +137,8 @@ int main(int argc, char **argv)
     g_unix_signal_add(SIGTERM, on_signal, NULL);
     g_unix_signal_add(SIGINT, on_signal, NULL);
     vg_log(VG_LOG_INFO, "listening on %s", options.socket);
-    while (!stop && !(options.exit_when_idle && had_client && !connection_count())) {
+    while (!stop)
         g_main_context_iteration(NULL, TRUE);
-        had_client = had_client || connection_count();
-    }
     unlink(options.socket);
     return 0;
 }
