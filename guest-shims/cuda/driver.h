@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The driver API's state, shared by its files.
+ *
+ * There is one device, one channel and one device memory a process; contexts, streams, modules and so on exist only here.
+ * The ring runs its commands in order, so a stream is an ordering label, and an event is the number of a command.
+ *
+ * Locks, in the order in which they are taken: driver.lock (initialisation, contexts), capture's, library and module locks, the handle table's, the memory's, the channel's. */
+#ifndef VGPU_CUDA_DRIVER_H
+#define VGPU_CUDA_DRIVER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "channel/channel.h"
+#include "channel/hooks.h"
+#include "channel/mem.h"
+#include "cuda/cuda_abi.h"
+
+/* ---- handles ---- */
+
+enum vgpu_kind {
+    KIND_NONE,
+    KIND_CONTEXT,
+    KIND_STREAM,
+    KIND_EVENT,
+    KIND_MODULE,
+    KIND_FUNCTION,
+    KIND_LIBRARY,
+    KIND_KERNEL,
+    KIND_GRAPH,
+    KIND_NODE,
+    KIND_EXEC,
+    KIND_PHYS,
+    KIND_POOL,
+};
+
+/* A handle is a pointer that is in the table with the kind that it is used as; nothing is read through it before. */
+int vgpu_handle_add(void *object, enum vgpu_kind kind, void *owner);
+void vgpu_handle_remove(void *object);
+bool vgpu_handle_is(const void *object, enum vgpu_kind kind);
+/* Any object of KIND that OWNER has, or NULL. */
+void *vgpu_handle_of(const void *owner, enum vgpu_kind kind);
+/* Its place in the table, for tests: how many handles there are. */
+size_t vgpu_handle_count(void);
+
+/* ---- contexts ---- */
+
+struct vgpu_capture;
+
+struct CUstream_st {
+    struct CUctx_st *context;
+    uint64_t id;       /* the label in commands */
+    uint64_t last;     /* number of its last command; atomic */
+    uint32_t flags;    /* 1: does not wait for the legacy stream */
+    int32_t priority;
+    bool legacy;
+    /* With the capture lock: */
+    struct vgpu_capture *capture;
+    struct CUgraphNode_st **tails; /* what the next node depends on */
+    size_t tail_count;
+};
+
+struct CUctx_st {
+    bool alive;     /* primary contexts are brought back */
+    bool primary;
+    uint64_t id;
+    uint32_t flags;
+    int cache_config, shared_config;
+    size_t limits[10];
+    struct CUstream_st legacy;
+};
+
+struct vgpu_driver {
+    pthread_mutex_t lock;
+    bool initialized;
+    struct vgpu_device device;
+    struct vgpu_channel channel;
+    struct vgpu_memory memory;
+    bool open;                /* channel and memory exist */
+    struct CUctx_st primary;
+    unsigned primary_retained;
+    unsigned contexts;        /* alive */
+    uint64_t next_id;         /* of streams, contexts, modules, functions; atomic */
+};
+extern struct vgpu_driver vgpu_driver;
+
+uint64_t vgpu_new_id(void);
+static inline const struct vgpu_profile *vgpu_profile(void)
+{
+    return &vgpu_driver.device.profile;
+}
+/* A device attribute of the profile; 0 where it is not known. */
+int vgpu_attribute(int attribute);
+
+/* Each entry point begins with one of these: 0, or what it returns. */
+int vgpu_enter_init(void);                         /* needs cuInit */
+int vgpu_enter_device(CUdevice device);            /* and a device that exists */
+int vgpu_enter(struct CUctx_st **context);         /* and a current, living context without a sticky error */
+int vgpu_context_check(struct CUctx_st *context);  /* CONTEXT is a handle of a living one */
+struct CUctx_st *vgpu_current(void);
+/* Opens the channel when there is none. With driver.lock held. */
+int vgpu_open_locked(void);
+
+/* ---- streams ---- */
+
+/* What a stream argument means: NULL, 1 (legacy), 2 (per thread) or a handle. */
+int vgpu_stream(CUstream handle, struct CUctx_st *context, struct CUstream_st **stream);
+/* The stream of calls without a stream argument. */
+CUstream vgpu_default_stream(void);
+/* Appends a command whose struct begins with the stream's label, or records it when STREAM is being captured. */
+int vgpu_stream_submit(struct CUstream_st *stream, uint16_t command, void *fixed, size_t fixed_size, const void *tail,
+                       size_t tail_size);
+/* The same, never captured. */
+int vgpu_stream_queue(struct CUstream_st *stream, uint16_t command, void *fixed, size_t fixed_size, const void *tail,
+                      size_t tail_size);
+/* The command that STREAM's work so far ends with. */
+uint64_t vgpu_stream_last(struct CUstream_st *stream);
+void vgpu_stream_advance(struct CUstream_st *stream, uint64_t seq);
+int vgpu_stream_wait(struct CUstream_st *stream);
+void vgpu_streams_destroy(struct CUctx_st *context);
+
+struct CUevent_st {
+    struct CUctx_st *context;
+    uint32_t flags; /* 2: no timing */
+    uint64_t seq;   /* 0: never recorded */
+    uint64_t stamp; /* device address of its time; 0: none yet */
+    uint64_t capture_id; /* of the capture that it was last recorded in, with what it then depended on; 0: in none */
+    struct CUgraphNode_st **tails;
+    size_t tail_count;
+};
+/* Records EVENT at the end of STREAM's work, without capture. */
+int vgpu_event_record(struct CUevent_st *event, struct CUstream_st *stream);
+void vgpu_events_destroy(struct CUctx_st *context);
+
+/* ---- captures ---- */
+
+/* The calling thread may not do what could not be captured: 0 or STREAM_CAPTURE_UNSUPPORTED. */
+int vgpu_capture_unsafe(void);
+/* STREAM is being captured, or its use would make a capturing stream wait: what the call returns. Invalidates. */
+int vgpu_capture_forbids(struct CUstream_st *stream);
+bool vgpu_capturing(struct CUstream_st *stream);
+/* Work on STREAM, when it is the legacy one, would join a capture of a blocking stream. */
+int vgpu_capture_implicit(struct CUstream_st *stream);
+int vgpu_capture_command(struct CUstream_st *stream, uint16_t command, const void *fixed, size_t fixed_size,
+                         const void *tail, size_t tail_size);
+int vgpu_capture_copy(struct CUstream_st *stream, const struct CUDA_MEMCPY3D *copy);
+int vgpu_capture_memset(struct CUstream_st *stream, const struct CUDA_MEMSET_NODE_PARAMS *params);
+int vgpu_capture_host(struct CUstream_st *stream, void (*fn)(void *), void *data);
+int vgpu_capture_launch(struct CUstream_st *stream, struct CUfunc_st *function, const struct vgpu_cmd_launch *launch,
+                        const void *params, size_t size);
+struct CUgraph_st;
+int vgpu_capture_graph(struct CUstream_st *stream, struct CUgraph_st *graph);
+int vgpu_capture_record(struct CUstream_st *stream, struct CUevent_st *event);
+/* *TAKEN: the wait belongs to a capture and is settled. */
+int vgpu_capture_wait(struct CUstream_st *stream, struct CUevent_st *event, bool *taken);
+/* Any stream of CONTEXT is being captured: what waiting for all of it returns. Invalidates. */
+int vgpu_capture_forbids_context(struct CUctx_st *context);
+/* STREAM is about to go. */
+void vgpu_capture_stream_gone(struct CUstream_st *stream);
+void vgpu_captures_forget(struct CUctx_st *context);
+
+/* ---- copies ---- */
+
+/* Copies as PARAMS says; UNIFIED sides may be any pointer. ASYNC: may return before it is done. Not captured. */
+int vgpu_copy_3d(struct CUstream_st *stream, const struct CUDA_MEMCPY3D *params, bool async);
+int vgpu_fill(struct CUstream_st *stream, const struct CUDA_MEMSET_NODE_PARAMS *params, bool async);
+
+/* ---- modules ---- */
+
+struct CUmod_st;
+
+struct CUfunc_st {
+    struct CUmod_st *module;
+    char *name;
+    uint64_t id;
+    struct vgpu_reply_function_get info;
+    struct vgpu_param {
+        uint32_t offset, size;
+    } *params;
+    int max_dynamic_shared, carveout;
+    int cluster[3];
+    int nonportable_cluster, scheduling_policy;
+    struct CUfunc_st *next;
+};
+
+struct CUmod_st {
+    struct CUctx_st *context;
+    uint64_t id;
+    pthread_mutex_t lock;
+    struct CUfunc_st *functions;
+    uint32_t function_count, global_count;
+    bool hidden; /* of a library: unloaded with it */
+};
+
+struct vgpu_jit_log {
+    char *buffer;
+    size_t size, used;
+};
+
+/* A copy of IMAGE in the form in which it is sent; what it is was checked. */
+struct vgpu_image {
+    void *bytes;
+    size_t size;
+};
+/* IMAGE has at most MAX bytes; SIZE_MAX: as many as it says. */
+int vgpu_image_take(const void *image, size_t max, struct vgpu_image *taken);
+void vgpu_image_drop(struct vgpu_image *image);
+int vgpu_module_load(struct CUctx_st *context, const struct vgpu_image *image, struct vgpu_jit_log *log,
+                     struct CUmod_st **module);
+int vgpu_module_function(struct CUmod_st *module, const char *name, struct CUfunc_st **function);
+int vgpu_module_global(struct CUmod_st *module, const char *name, uint64_t *address, size_t *size);
+/* Names of its kernels, NUL-separated, in allocated memory. */
+int vgpu_module_names(struct CUmod_st *module, char **names, uint32_t *count);
+void vgpu_module_unload(struct CUmod_st *module);
+void vgpu_modules_destroy(struct CUctx_st *context);
+void vgpu_libraries_forget(struct CUctx_st *context);
+/* Options of cuModuleLoadDataEx: where the error log goes. */
+int vgpu_jit_options(uint32_t count, const int *options, void **values, struct vgpu_jit_log *log);
+void vgpu_jit_finish(uint32_t count, const int *options, void **values, const struct vgpu_jit_log *log);
+/* Whole file in allocated memory. */
+int vgpu_read_file(const char *path, void **bytes, size_t *size);
+/* A handle that is a CUfunction, or a CUkernel, whose function in CONTEXT it then is. */
+int vgpu_function_of(void *handle, struct CUctx_st *context, struct CUfunc_st **function);
+/* Gathers the parameters of a launch into TAIL (param_size bytes). */
+int vgpu_params_gather(const struct CUfunc_st *function, void **params, void **extra, unsigned char *tail);
+int vgpu_function_attribute(const struct CUfunc_st *function, int attribute, int *value);
+int vgpu_function_set_attribute(struct CUfunc_st *function, int attribute, int value);
+/* Sanity of a launch; 0 or what it returns. */
+int vgpu_launch_check(const struct CUfunc_st *function, const struct vgpu_cmd_launch *launch);
+
+/* ---- graphs ---- */
+
+void vgpu_graphs_destroy(struct CUctx_st *context);
+
+/* ---- other ---- */
+
+void vgpu_pools_forget(struct CUctx_st *context);
+
+#endif
