@@ -30,8 +30,13 @@ _Noreturn void lane_fault(const struct lane_args *a, unsigned lane, int code, ui
     abort();
 }
 
+/* Told what an operation wants checked before it touches memory. */
+static void (*lane_checked)(uint64_t address, size_t n);
+
 void lane_check(const struct lane_args *a, unsigned lane, uint64_t address, size_t n, size_t align)
 {
+    if (lane_checked)
+        lane_checked(address, n);
 }
 
 /* What counts as the expected value, where that is not equality of bits; NULL: equality. */
