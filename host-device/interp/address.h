@@ -67,6 +67,7 @@ static inline void address_resolve(struct warp *w, const struct ptx_insn *insn, 
 
     w->args.insn = insn;
     w->ea_bytes = n;
+    w->ea_row = false;
     if (a->space == ADDRESS_DEVICE && a->wide && a->ref != REF_NONE) {
         const uint64_t *r = warp_at(w, a->ref);
 
@@ -108,6 +109,63 @@ static inline void address_resolve(struct warp *w, const struct ptx_insn *insn, 
         if (seen >= range.size || seen + n > range.size || seen & (n - 1))
             address_judge(w, a, n, a->ref == REF_NONE ? mask & -mask : mask);
     }
+}
+
+/* What most accesses are: all lanes active, and their addresses in a row, or all the same. Then w->ea[0] is filled in, the
+ * whole is checked, and the answer is so; otherwise address_resolve() has to look at each lane. */
+enum address_pattern { SCATTERED, UNIFORM, ROW };
+
+#define ADDRESS_PATTERN(T) \
+    ({ \
+        const T *r_ = warp_at(w, a->ref); \
+        T first_ = r_[0], stride_ = r_[1] - first_, differ_ = 0; \
+\
+        if (stride_ && stride_ != n) \
+            return SCATTERED; \
+        for (unsigned l = 0; l < VG_WARP; l++) \
+            differ_ |= r_[l] - first_ - (T)l * stride_; \
+        if (differ_) \
+            return SCATTERED; \
+        at = (T)(first_ + (T)a->imm); \
+        length = stride_ ? (uint64_t)n * VG_WARP : n; \
+    })
+
+static inline enum address_pattern address_pattern(struct warp *w, const struct ptx_insn *insn, const struct address_operand *a,
+                                                   unsigned n)
+{
+    uint64_t at, length = n;
+
+    if (w->args.mask != ~0u)
+        return SCATTERED;
+    if (a->space == ADDRESS_DEVICE) {
+        if (a->ref == REF_NONE)
+            at = (uint64_t)a->imm;
+        else if (a->wide)
+            ADDRESS_PATTERN(uint64_t);
+        else
+            return SCATTERED;
+        if (at - VGPU_WINDOW_BASE > VGPU_WINDOW_SIZE - length || at & (n - 1))
+            return SCATTERED;
+        w->ea[0] = at;
+    } else if (a->space == ADDRESS_SHARED || a->space == ADDRESS_PARAM) {
+        struct address_range range = address_range(w, a->space);
+
+        if (a->ref == REF_NONE)
+            at = (uint64_t)a->imm;
+        else if (a->wide)
+            ADDRESS_PATTERN(uint64_t);
+        else
+            ADDRESS_PATTERN(uint32_t);
+        if (length > range.size || at > range.size - length || at & (n - 1))
+            return SCATTERED;
+        w->ea[0] = range.base + at;
+    } else {
+        return SCATTERED;
+    }
+    w->args.insn = insn;
+    w->ea_bytes = n;
+    w->ea_row = true;
+    return length == n ? UNIFORM : ROW;
 }
 
 #endif

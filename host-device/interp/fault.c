@@ -79,9 +79,12 @@ void fault_record_access(struct interp_worker *worker, uint64_t address)
     const struct warp *w = worker->running;
     int lane = -1;
 
-    for (int l = 0; w && l < VG_WARP && lane < 0; l++)
-        if (w->args.mask >> l & 1 && address - w->ea[l] < w->ea_bytes)
+    for (int l = 0; w && l < VG_WARP && lane < 0; l++) {
+        uint64_t at = w->ea_row ? w->ea[0] + (unsigned)l * w->ea_bytes : w->ea[l];
+
+        if (w->args.mask >> l & 1 && address - at < w->ea_bytes)
             lane = l;
+    }
     fault_record(worker, w, w ? w->args.insn : NULL, lane, VG_FAULT_ILLEGAL_ADDRESS, address,
                  "access to memory that is not mapped");
 }
@@ -107,4 +110,5 @@ void lane_check(const struct lane_args *a, unsigned lane, uint64_t address, size
         lane_fault(a, lane, VG_FAULT_MISALIGNED, address, "misaligned address");
     w->ea[lane] = address;
     w->ea_bytes = (unsigned)n;
+    w->ea_row = false;
 }

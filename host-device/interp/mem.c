@@ -12,28 +12,9 @@ struct wide128 {
     uint64_t lo, hi;
 };
 
-enum pattern { SCATTERED, UNIFORM, CONTIGUOUS };
-
-static inline enum pattern pattern_of(const struct warp *w, unsigned n)
-{
-    uint64_t first = w->ea[0], stride = w->ea[1] - first, differ = 0;
-
-    if (w->args.mask != ~0u || (stride && stride != n))
-        return SCATTERED;
-    for (unsigned l = 0; l < VG_WARP; l++)
-        differ |= w->ea[l] - first - l * stride;
-    return differ ? SCATTERED : stride ? CONTIGUOUS : UNIFORM;
-}
-
 static inline const void *host(uint64_t address)
 {
     return (const void *)(uintptr_t)address;
-}
-
-/* A constant address in a space that is the same for all lanes: parameters, mostly. */
-static inline bool constant_address(const struct uop *u)
-{
-    return u->refs[0] == REF_NONE && u->space != ADDRESS_LOCAL && u->space != ADDRESS_FRAME;
 }
 
 #define LOAD(M, R) \
@@ -41,23 +22,23 @@ static inline bool constant_address(const struct uop *u)
     { \
         const unsigned n = sizeof(M) * u->vec; \
         const struct address_operand a = address_operand(u); \
-        enum pattern p; \
+        const enum address_pattern p = address_pattern(w, u->insn, &a, n); \
 \
-        address_resolve(w, u->insn, &a, n); \
+        if (p == SCATTERED) \
+            address_resolve(w, u->insn, &a, n); \
         if (u->volatile_access) \
             w->fuel -= SPIN_COST; \
-        p = constant_address(u) && w->args.mask == ~0u ? UNIFORM : pattern_of(w, n); \
         for (unsigned e = 0; e < u->vec; e++) { \
             R *d = warp_at(w, u->refs[1 + e]); \
 \
             if (!d) \
                 continue; \
             d = __builtin_assume_aligned(d, 64); \
-            if (p == CONTIGUOUS && u->vec == 1) { \
+            if (p == ROW && u->vec == 1) { \
                 const M *s = host(w->ea[0]); \
                 FOR_LANES(l) \
                     d[l] = CONVERT(R, s[l]); \
-            } else if (p == CONTIGUOUS) { \
+            } else if (p == ROW) { \
                 const M *s = (const M *)host(w->ea[0]) + e; \
                 FOR_LANES(l) \
                     d[l] = CONVERT(R, s[l * u->vec]); \
@@ -80,18 +61,26 @@ static inline bool constant_address(const struct uop *u)
     { \
         const unsigned n = sizeof(M) * u->vec; \
         const struct address_operand a = address_operand(u); \
+        const enum address_pattern p = address_pattern(w, u->insn, &a, n); \
 \
-        address_resolve(w, u->insn, &a, n); \
+        if (p == SCATTERED) \
+            address_resolve(w, u->insn, &a, n); \
         for (unsigned e = 0; e < u->vec; e++) { \
             const R *s = warp_at(w, u->refs[1 + e]); \
 \
             if (!s) \
                 continue; \
             s = __builtin_assume_aligned(s, 64); \
-            if (u->vec == 1 && pattern_of(w, n) == CONTIGUOUS) { \
+            if (p == ROW && u->vec == 1) { \
                 M *d = (M *)(uintptr_t)w->ea[0]; \
                 FOR_LANES(l) \
                     d[l] = CONVERT(M, s[l]); \
+            } else if (p == ROW) { \
+                M *d = (M *)(uintptr_t)w->ea[0] + e; \
+                for (unsigned l = 0; l < VG_WARP; l++) \
+                    d[l * u->vec] = CONVERT(M, s[l]); \
+            } else if (p == UNIFORM) { /* the last lane's store is the one that stays */ \
+                ((M *)(uintptr_t)w->ea[0])[e] = CONVERT(M, s[VG_WARP - 1]); \
             } else { \
                 for (uint32_t m = w->args.mask; m; m &= m - 1) { \
                     unsigned l = (unsigned)__builtin_ctz(m); \

@@ -154,6 +154,7 @@ struct warp {
     uint64_t local_base;         /* of lane 0; lane l: + l * local_stride */
     uint64_t ea[VG_WARP] __attribute__((aligned(64))); /* addresses of the memory operation that runs */
     unsigned ea_bytes;           /* that it touches at each */
+    bool ea_row;                 /* lane l's address is ea[0] + l * ea_bytes; only ea[0] is filled in */
     /* From here on not cleared when a launch begins. */
     uint64_t joint[(LANE_MAX_DST + LANE_MAX_SRC) * 2 * VG_WARP] __attribute__((aligned(64))); /* operands of lanes that met */
 };
