@@ -177,9 +177,9 @@ struct ptx_symbol {
     bool is_array, unsized;   /* unsized: .extern .shared x[]: the dynamic shared memory */
     uint32_t align;           /* bytes, a power of two */
     uint64_t size;            /* bytes; 0 when unsized */
-    /* Where it lies: bytes from the start of its function's parameter buffer / static shared memory / local frame /
-     * param area; module-level global and const variables: from the start of the module's data image. Module-level shared
-     * variables are laid out per function that refers to them, at function->shared_offset[]. */
+    /* Where it lies: bytes from the start of its function's parameter buffer / local frame / call
+     * param area; module-level global and const variables: from the start of the module's data image. Shared variables, of
+     * the module or of functions, are laid out per kernel: offset is 0, ask ptx_shared_offset(). */
     uint64_t offset;
     const uint8_t *init;      /* the first init_size bytes (init_size <= size); what follows is zero */
     uint64_t init_size;

@@ -25,29 +25,36 @@ bool ptx_names_init(struct ptx_names *t, struct ptx_arena *arena)
     return t->slots;
 }
 
-static struct ptx_name *find(const struct ptx_names *t, const char *s, uint32_t n, bool range)
+struct ptx_name *ptx_names_find(const struct ptx_names *t, const char *s, uint32_t n)
 {
     uint32_t h = hash_name(s, n);
     struct ptx_name *e, *best = NULL;
 
     /* Later declarations stand first in a slot, but a register of an outer range may be made while an inner block is open. */
     for (e = t->slots[h & (t->room - 1)]; e; e = e->next)
-        if (e->hash == h && e->n == n && (e->kind == PTX_NAME_RANGE) == range && !memcmp(e->s, s, n) &&
-            (!best || e->depth > best->depth))
+        if (e->hash == h && e->n == n && e->kind != PTX_NAME_RANGE && !memcmp(e->s, s, n) && (!best || e->depth > best->depth))
             best = e;
     return best;
 }
 
-struct ptx_name *ptx_names_find(const struct ptx_names *t, const char *s, uint32_t n)
+/* The innermost range with this prefix that reaches 'number', and lies deeper than 'best'. */
+static struct ptx_name *range_of(const struct ptx_names *t, const char *s, uint32_t n, uint64_t number, struct ptx_name *best)
 {
-    return find(t, s, n, false);
+    uint32_t h = hash_name(s, n);
+    struct ptx_name *e;
+
+    for (e = t->slots[h & (t->room - 1)]; e; e = e->next)
+        if (e->hash == h && e->n == n && e->kind == PTX_NAME_RANGE && !memcmp(e->s, s, n) && number < e->count &&
+            (!best || e->depth > best->depth))
+            best = e;
+    return best;
 }
 
 struct ptx_name *ptx_names_find_range(const struct ptx_names *t, const char *s, uint32_t n)
 {
     uint32_t digits = 0;
     uint64_t number = 0, scale = 1;
-    struct ptx_name *best = NULL, *e;
+    struct ptx_name *best = NULL;
 
     /* Every split into prefix and number is possible: %r12 is %r<20>'s, or %r1<3>'s. */
     while (digits + 1 < n && digits < 10 && s[n - 1 - digits] >= '0' && s[n - 1 - digits] <= '9') {
@@ -55,11 +62,8 @@ struct ptx_name *ptx_names_find_range(const struct ptx_names *t, const char *s, 
 
         number += (uint64_t)(c - '0') * scale;
         scale *= 10;
-        if (c == '0' && digits > 1)
-            continue; /* no leading zeros */
-        e = find(t, s, n - digits, true);
-        if (e && number < e->count && (!best || e->depth > best->depth))
-            best = e;
+        if (c != '0' || digits == 1) /* no leading zeros */
+            best = range_of(t, s, n - digits, number, best);
     }
     return best;
 }

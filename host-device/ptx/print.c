@@ -169,8 +169,10 @@ static void print_insn(const struct printer *p, const struct ptx_insn *i)
 
 static void print_symbol(const struct printer *p, const struct ptx_symbol *s)
 {
-    fprintf(p->out, "  .%s .align %u .%s %s[%" PRIu64 "] at %" PRIu64 "\n", ptx_space_names[s->space], s->align,
-            ptx_type_names[s->type], s->name, s->size, s->offset);
+    int64_t offset = s->space == PTX_SPACE_shared ? ptx_shared_offset(p->f, s - p->m->symbols) : (int64_t)s->offset;
+
+    fprintf(p->out, "  .%s .align %u .%s %s[%" PRIu64 "] at %" PRId64 "\n", ptx_space_names[s->space], s->align,
+            ptx_type_names[s->type], s->name, s->size, offset);
 }
 
 void ptx_function_print(const struct ptx_module *m, const struct ptx_function *f, void *file)

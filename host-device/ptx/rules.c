@@ -349,6 +349,19 @@ static const char *refusal(unsigned op, const struct words *ws)
     return NULL;
 }
 
+/* Whether any form of the instruction has this suffix. */
+static bool has_suffix(unsigned op, const char *s, size_t n)
+{
+    for (unsigned i = 0; i < nrules[op]; i++) {
+        const struct ptx_rule *r = &rules[rule_order[first_rule[op] + i]];
+
+        for (unsigned k = 0; k < r->nsuffixes; k++)
+            if (admits(&r->suffixes[k], s, n))
+                return true;
+    }
+    return false;
+}
+
 static void decode(struct ptx_parser *ps, struct ptx_mnemonic *mn, uint32_t line)
 {
     struct words ws;
@@ -374,8 +387,10 @@ static void decode(struct ptx_parser *ps, struct ptx_mnemonic *mn, uint32_t line
     if (mn->refused)
         return;
     if (best < ws.n)
-        ptx_fail(ps, PTX_ERROR_INVALID, line, "%.*s: .%.*s is not a suffix of this instruction", shown, mn->text,
-                 (int)(ws.w[best].n > 40 ? 40 : ws.w[best].n), ws.w[best].s);
+        ptx_fail(ps, PTX_ERROR_INVALID, line, "%.*s: .%.*s %s", shown, mn->text,
+                 (int)(ws.w[best].n > 40 ? 40 : ws.w[best].n), ws.w[best].s,
+                 has_suffix(op, ws.w[best].s, ws.w[best].n) ? "does not go with the other suffixes"
+                                                            : "is not a suffix of this instruction");
     ptx_fail(ps, PTX_ERROR_INVALID, line, "%.*s: not a form of this instruction", shown, mn->text);
 }
 
