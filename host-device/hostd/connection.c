@@ -13,6 +13,7 @@
 
 #include "hostd/local.h"
 #include "profiles/profile.h"
+#include "ring_commands.h"
 
 struct connection {
     int socket;
@@ -80,7 +81,7 @@ static const struct guest_ops device_ops = { device_opened, device_dead, device_
 
 static bool attach(struct connection *k, struct vg_packet *p)
 {
-    struct vgpu_msg reply = { .type = VGPU_MSG_ATTACHED };
+    struct vgpu_msg reply = { .type = VGPU_MSG_ATTACHED, .a = VGPU_API_HASH };
     struct profile_place place = { 0 };
     g_autoptr(GError) error = NULL;
     struct vgpu_profile profile;
