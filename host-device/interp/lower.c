@@ -164,12 +164,15 @@ static void lower_function(struct lower *lo, uint32_t index)
     link_code(lo, fn);
 }
 
-/* An indirect call may reach every function of the module. */
+/* An indirect call may reach every function that the kernel can; others know nothing of its shared memory. */
 static void want_all(struct lower *lo)
 {
-    for (uint32_t i = 0; i < lo->k->m->nfunctions; i++)
-        if (!lo->k->m->functions[i].is_entry && lo->k->m->functions[i].parsed)
-            lower_want(lo, (int32_t)i);
+    for (uint32_t i = 0; i < lo->k->f->nreach; i++) {
+        const struct ptx_function *g = &lo->k->m->functions[lo->k->f->reach[i]];
+
+        if (!g->is_entry && g->parsed)
+            lower_want(lo, (int32_t)g->index);
+    }
 }
 
 /* ---- The kernel ---- */

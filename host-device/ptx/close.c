@@ -72,6 +72,20 @@ static bool merge_shared(struct ptx_module *m, struct ptx_function *f, const str
     return false;
 }
 
+static bool keep_reach(struct ptx_module *m, struct ptx_function *f, const struct reach *r, struct ptx_error *err)
+{
+    uint32_t *list = ptx_arena_alloc(m->arena, r->n, sizeof *list);
+
+    if (!list) {
+        *err = (struct ptx_error){.code = PTX_ERROR_MEMORY, .message = "out of memory while parsing PTX"};
+        return false;
+    }
+    memcpy(list, r->list, r->n * sizeof *list);
+    f->reach = list;
+    f->nreach = r->n;
+    return true;
+}
+
 /* Parse all that f reaches, then take over what they use. */
 static bool close_over(struct ptx_module *m, struct ptx_function *f, struct reach *r, struct ptx_error *err)
 {
@@ -100,7 +114,7 @@ bool ptx_function_close(struct ptx_module *m, struct ptx_function *f, struct ptx
         *err = (struct ptx_error){.code = PTX_ERROR_MEMORY, .message = "out of memory while parsing PTX"};
     } else if (close_over(m, f, &r, err)) {
         pthread_mutex_lock(&mp->lock);
-        done = f->closed || merge_shared(m, f, &r, err);
+        done = f->closed || (merge_shared(m, f, &r, err) && keep_reach(m, f, &r, err));
         for (uint32_t i = 1; done && !f->closed && i < r.n; i++) {
             const struct ptx_function *g = &m->functions[r.list[i]];
 

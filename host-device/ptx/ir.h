@@ -234,6 +234,9 @@ struct ptx_function {
      * names, sorted by sym; see ptx_shared_offset(). Dynamic shared memory starts at shared_size. */
     struct ptx_shared_use { int32_t sym; uint32_t offset; } *shared_uses;
     uint32_t nshared_uses;
+    /* After ptx_function_close(): the functions it can reach, itself first. */
+    const uint32_t *reach;
+    uint32_t nreach;
 };
 
 struct ptx_module {
