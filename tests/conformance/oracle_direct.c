@@ -228,6 +228,13 @@ static struct ptx_module *open_family(const char *family, struct ptx_error *err)
     }
     m = ptx_module_open(text, n, err);
     free(text);
+    if (m && m->data_size > REGION) {
+        snprintf(err->message, sizeof err->message, "more variables than fit");
+        ptx_module_close(m);
+        return NULL;
+    }
+    if (m)
+        vg_image_fill(m, &binding, (void *)DATA_ADDRESS);
     return m;
 }
 
@@ -314,7 +321,8 @@ int main(int argc, char **argv)
         fclose(index);
         return 0;
     }
-    if (!window_map(IN_ADDRESS, REGION, -1, 0) || !window_map(OUT_ADDRESS, REGION, -1, 0) || !(worker = interp_worker_new(0))) {
+    if (!window_map(IN_ADDRESS, REGION, -1, 0) || !window_map(OUT_ADDRESS, REGION, -1, 0) ||
+        !window_map(DATA_ADDRESS, REGION, -1, 0) || !(worker = interp_worker_new(0))) {
         fprintf(stderr, "oracle_direct: cannot set up the device window\n");
         return 2;
     }
