@@ -94,8 +94,6 @@ void vg_image_fill(const struct ptx_module *m, const struct vg_binding *b, uint8
     for (uint32_t i = 0; i < m->nsymbols; i++) {
         const struct ptx_symbol *s = &m->symbols[i];
 
-        if (s->owner >= 0 && s->space != PTX_SPACE_global && s->space != PTX_SPACE_const)
-            continue;
         if (s->init_size)
             memcpy(image + s->offset, s->init, s->init_size);
         for (uint32_t k = 0; k < s->nrelocs; k++) {

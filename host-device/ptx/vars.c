@@ -241,6 +241,9 @@ void ptx_parse_variables(struct ptx_parser *ps, uint8_t linkage, int32_t owner)
     }
     head = ptx_parse_declarator_head(ps);
     head.space = space;
+    if (ps->f && (space == PTX_SPACE_global || space == PTX_SPACE_const)) /* the data image is made before bodies are parsed */
+        ptx_fail(ps, PTX_ERROR_UNSUPPORTED, ps->lx.t.line, "'%.*s': a .%s variable inside a function is not supported",
+                 ps->lx.t.n > 100 ? 100 : (int)ps->lx.t.n, ps->lx.t.s, ptx_space_names[space]);
     head.linkage = linkage;
     head.owner = owner;
     do {
