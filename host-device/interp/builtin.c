@@ -179,7 +179,8 @@ static void print_string(struct text *t, struct print_args *p, const struct conv
 
 static void print_conversion(struct text *t, struct print_args *p, const struct conversion *c)
 {
-    char spec[48], width[12] = "", precision[12] = "", out[2 * FIELD_MAX + 400]; /* a double has up to 309 digits before its point */
+    char spec[48], width[12] = "", precision[12] = "";
+    char out[2 * FIELD_MAX + 400]; /* a double has up to 309 digits before its point */
     bool integer = c->kind && strchr("diuxXo", c->kind);
 
     if (c->kind == 's') {

@@ -182,8 +182,8 @@ const struct uop *run_collective(struct warp *w, const struct uop *u)
         unsigned l = (unsigned)__builtin_ctz(m);
 
         if (!(members[l] >> l & 1))
-            warp_fault(w, u->insn, (int)l, VG_FAULT_ILLEGAL_INSTRUCTION, 0, "member mask %#x of %s leaves out the lane that executes it",
-                       members[l], ptx_op_names[u->insn->op]);
+            warp_fault(w, u->insn, (int)l, VG_FAULT_ILLEGAL_INSTRUCTION, 0,
+                       "member mask %#x of %s leaves out the lane that executes it", members[l], ptx_op_names[u->insn->op]);
         w->wait_mask[l] = members[l];
     }
     return wait_for_lanes(w, u);
@@ -287,8 +287,8 @@ const struct uop *run_barrier(struct warp *w, const struct uop *u)
         count = 0;
     bar = &w->block->barriers[number];
     if (bar->active && bar->expected != count)
-        warp_fault(w, u->insn, (int)first, VG_FAULT_ILLEGAL_INSTRUCTION, 0, "barrier %u for %u threads, but others expect %u", number,
-                   count, bar->expected);
+        warp_fault(w, u->insn, (int)first, VG_FAULT_ILLEGAL_INSTRUCTION, 0,
+                   "barrier %u for %u threads, but others expect %u", number, count, bar->expected);
     bar->active = true;
     bar->expected = count;
     bar->again += (uint32_t)__builtin_popcount(bar->arrived[w->index] & lanes);

@@ -106,7 +106,8 @@ static void add_source(struct lower *lo, struct operands *x, const struct ptx_op
 /* Operations with an optional second result always have a place for it. */
 static bool has_second_result(const struct ptx_insn *i)
 {
-    return i->op == PTX_OP_setp || i->op == PTX_OP_shfl || i->op == PTX_OP_match || i->op == PTX_OP_elect || i->op == PTX_OP_lop3;
+    return i->op == PTX_OP_setp || i->op == PTX_OP_shfl || i->op == PTX_OP_match || i->op == PTX_OP_elect ||
+           i->op == PTX_OP_lop3;
 }
 
 static void collect(struct lower *lo, struct operands *x)

@@ -3,6 +3,7 @@
 #include "interp/isa.h"
 #include "interp/warp.h"
 
+#include <cpuid.h>
 #include <string.h>
 
 #define X(name) name##_base,
@@ -25,7 +26,16 @@ static const struct isa {
     {"v4", set_v4, memory_select_v4},
 };
 
-static const struct isa *current;
+static const struct isa *_Atomic current;
+
+/* Parts of x86-64-v3 that not every compiler's __builtin_cpu_supports knows by name. */
+static bool has_f16c_movbe_lzcnt(void)
+{
+    unsigned a, b, c, d, extended;
+
+    return __get_cpuid(1, &a, &b, &c, &d) && __get_cpuid(0x80000001, &a, &b, &extended, &d) && c & bit_F16C && c & bit_MOVBE &&
+           extended & bit_LZCNT;
+}
 
 static bool supported(const char *name)
 {
@@ -35,7 +45,7 @@ static bool supported(const char *name)
                __builtin_cpu_supports("avx512vl") && supported("v3");
     if (!strcmp(name, "v3"))
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
-               __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("f16c") && __builtin_cpu_supports("lzcnt");
+               __builtin_cpu_supports("bmi2") && has_f16c_movbe_lzcnt();
     return true;
 }
 
@@ -49,12 +59,19 @@ bool interp_force_isa(const char *name)
     return false;
 }
 
-lane_op *interp_select(const struct ptx_insn *insn, const struct lane_widths *w)
+static const struct isa *chosen(void)
 {
     if (!current)
         interp_force_isa(NULL);
+    return current;
+}
+
+lane_op *interp_select(const struct ptx_insn *insn, const struct lane_widths *w)
+{
+    const struct isa *isa = chosen();
+
     for (size_t i = 0; i < sizeof set_base / sizeof *set_base; i++) {
-        lane_op *op = current->set[i](insn, w);
+        lane_op *op = isa->set[i](insn, w);
         if (op)
             return op;
     }
@@ -63,7 +80,5 @@ lane_op *interp_select(const struct ptx_insn *insn, const struct lane_widths *w)
 
 uop_fn *memory_select(bool store, bool is_signed, unsigned bytes, unsigned bits)
 {
-    if (!current)
-        interp_force_isa(NULL);
-    return current->memory(store, is_signed, bytes, bits);
+    return chosen()->memory(store, is_signed, bytes, bits);
 }

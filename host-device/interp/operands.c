@@ -20,7 +20,8 @@ unsigned reg_bits(const struct lower *lo, int32_t reg)
 
 /* Operands whose type is not the instruction's first: shift amounts, masks, predicates and the like. */
 static const struct {
-    uint8_t op, operand, bits; /* bits 0: of the second type; 255: twice the first's */
+    uint16_t op;
+    uint8_t operand, bits; /* bits 0: of the second type; 255: twice the first's */
 } odd_operands[] = {
     {PTX_OP_shl, 2, 32}, {PTX_OP_shr, 2, 32}, {PTX_OP_bfe, 2, 32}, {PTX_OP_bfe, 3, 32}, {PTX_OP_bfi, 3, 32},
     {PTX_OP_bfi, 4, 32}, {PTX_OP_set, 1, 0}, {PTX_OP_set, 2, 0}, {PTX_OP_set, 3, 1}, {PTX_OP_setp, 3, 1},

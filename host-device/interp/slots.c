@@ -252,9 +252,13 @@ static void extend(struct flow *w, uint32_t reg, uint32_t position)
 /* The result may take the place of an operand: one result, and each lane reads its own elements alone. */
 static bool elementwise(const struct ptx_insn *i)
 {
-    return i->ops[0].kind == PTX_OPERAND_REG && i->dst2.kind == PTX_OPERAND_NONE && i->op != PTX_OP_shfl && i->op != PTX_OP_match &&
-           i->op != PTX_OP_redux && i->op != PTX_OP_movmatrix && i->op != PTX_OP_mma && i->op != PTX_OP_wmma &&
-           i->op != PTX_OP_ldmatrix && i->op != PTX_OP_call;
+    static const uint16_t across[] = {PTX_OP_shfl, PTX_OP_match, PTX_OP_redux, PTX_OP_movmatrix, PTX_OP_mma, PTX_OP_wmma,
+                                      PTX_OP_ldmatrix, PTX_OP_call};
+
+    for (size_t k = 0; k < sizeof across / sizeof *across; k++)
+        if (i->op == across[k])
+            return false;
+    return i->ops[0].kind == PTX_OPERAND_REG && i->dst2.kind == PTX_OPERAND_NONE;
 }
 
 static void note_position(struct flow *w, uint32_t i, int32_t reg, bool write)

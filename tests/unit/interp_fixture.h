@@ -36,7 +36,7 @@ static struct {
     struct ptx_error err;
     char text[65536];
     size_t text_size;
-    bool mapped;
+    bool mapped, quiet;
     struct vg_pool *pool; /* NULL: one worker on this thread */
     struct interp_worker *worker;
 } fx;
@@ -110,9 +110,9 @@ static inline bool fx_run_(const char *body, const struct fx_launch *x)
             interp_run(fx.worker, k, &launch, &grid);
             fx.fault = grid.fault;
         }
-        if (fx.fault.code)
+        if (fx.fault.code && !fx.quiet)
             diag("fault %d: %s", fx.fault.code, fx.fault.message);
-    } else {
+    } else if (!fx.quiet) {
         diag("refused: %s", fx.err.message);
     }
     interp_kernel_free(k);
