@@ -140,7 +140,7 @@ void impl___cudaUnregisterFatBinary(void **handle)
     free(fatbin);
 }
 
-void impl___cudaRegisterFunction(void **handle, const char *host, void *device_fun, const char *name, int32_t thread_limit,
+void impl___cudaRegisterFunction(void **handle, void *host, void *device_fun, const char *name, int32_t thread_limit,
                                  void *tid, void *bid, void *block, void *grid, int32_t *warp_size)
 {
     add_symbol((struct fatbin *)handle, host, name, 0, false);
