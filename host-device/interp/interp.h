@@ -4,8 +4,8 @@
  *
  * A kernel is lowered once (interp_kernel_new) into micro-operations that point at lane operations (lanes.h). A launch is run
  * by any number of workers: each calls interp_run() on its own worker state and takes blocks, in index order, from the
- * launch's shared counter until none is left. A barrier suspends a warp (each warp is a coroutine); in a cooperative launch
- * all blocks of all workers are resident and a warp that spins on memory yields.
+ * launch's shared counter until none is left. A barrier suspends a warp, a loop makes it give way to others from time to time;
+ * in a cooperative launch all blocks are resident, spread over the workers.
  *
  * Every access to device memory is confined: an address outside the window, or to memory that is not mapped there, ends the
  * launch with a fault and touches nothing else (window.h). */

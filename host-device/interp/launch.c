@@ -275,6 +275,9 @@ static bool admit(struct interp_worker *w)
     for (int i = 0; i < 3; i++)
         if (!l->grid[i] || !l->block[i] || l->block[i] > 1024)
             return fail(w, VG_FAULT_TRAP, "a launch without blocks or threads, or too large a block");
+    for (int i = 0; i < 3; i++)
+        if (l->cluster[i] > 1 || k->f->cluster[i] > 1)
+            return fail(w, VG_FAULT_TRAP, "clusters of several blocks are not supported");
     if (threads > 1024)
         return fail(w, VG_FAULT_TRAP, "a block has more than 1024 threads");
     if ((uint64_t)k->f->shared_size + l->dynamic_shared > INTERP_MAX_SHARED)

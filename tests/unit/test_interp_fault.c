@@ -79,6 +79,7 @@ static void test_ends(void)
     fault("barrier 16", 715, 0, "mov.u32 %r0, 16; bar.sync %r0;");
     fault("too much shared memory", 719, 0, "bar.sync 0;", .shared = INTERP_MAX_SHARED + 1);
     fault("too many threads", 719, 0, "bar.sync 0;", .block = 1024, .block_y = 2);
+    fault("a cluster of two blocks", 719, 0, "bar.sync 0;", .grid = 2, .cluster = 2);
     ok(!fx_run("{ call nothing, (); }", .before = ".extern .func nothing ();\n") && fx.fault.code == -1 &&
        strstr(fx.err.message, "nothing"), "an external function that nobody has is refused when the kernel is lowered");
 }
