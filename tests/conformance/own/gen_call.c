@@ -358,7 +358,7 @@ static void indirect(void)
 
 void gen_call(void)
 {
-    own_family("call");
+    own_family("call", "");
     types();
     shapes();
     recursion();

@@ -160,12 +160,12 @@ static const char prologue[] =
     "ld.param.u64 %in, [pin]; ld.param.u64 %out, [pout]; mov.u32 %ti, %tid.x; mov.u32 %ci, %ctaid.x; mov.u32 %nt, %ntid.x;\n"
     "mad.lo.u32 %gi, %ci, %nt, %ti; and.b32 %lane, %ti, 31; shr.u32 %warp, %ti, 5;\n";
 
-void own_family(const char *name)
+void own_family(const char *name, const char *head)
 {
     finish(ptx);
     snprintf(family, sizeof family, "%s", name);
     ptx = create("ptx/", name, ".ptx");
-    fprintf(ptx, ".version 8.7\n.target sm_90\n.address_size 64\n");
+    fprintf(ptx, ".version 8.7\n.target sm_90\n.address_size 64\n%s", head);
 }
 
 struct own_entry own_begin(struct own_entry e)

@@ -49,8 +49,8 @@ __attribute__((format(printf, 1, 2))) char *own_text(const char *fmt, ...);
 /* The texts of fmt for i = 0...n-1 in a row; fmt has one %d or more, all i. */
 char *own_repeat(int n, const char *fmt);
 
-/* One file of PTX. 'target' is "sm_90" by default (NULL). */
-void own_family(const char *name);
+/* One file of PTX; 'head' is module-level text before its entries. */
+void own_family(const char *name, const char *head);
 struct own_entry own_begin(struct own_entry e);
 bool own_next(struct own_entry *e);
 
