@@ -63,6 +63,7 @@ struct vgpu_memory {
     pthread_mutex_t lock;
     struct vgpu_extent **extents;
     size_t extent_count;
+    uint64_t returned; /* number of the last command that gave an extent back */
     struct vgpu_range **ranges; /* by address */
     size_t range_count, range_room;
     struct vgpu_piece *reservations; /* by address; 'offset' is the address */

@@ -111,7 +111,7 @@ static void trim(struct vgpu_memory *memory)
         }
         struct vgpu_cmd_ungrant back = {extent->offset, extent->granules * VGPU_GRANULE};
         vgpu_view_drop(memory, back.offset, back.size);
-        vgpu_submit(memory->channel, VGPU_CMD_UNGRANT, &back, sizeof back, NULL, 0, NULL);
+        vgpu_submit(memory->channel, VGPU_CMD_UNGRANT, &back, sizeof back, NULL, 0, &memory->returned);
         free(extent);
     }
     memory->extent_count = out;

@@ -137,6 +137,8 @@ CUresult impl_cuMemGetInfo_v2(size_t *free_bytes, size_t *total)
 
     if (!status && (!free_bytes || !total))
         status = CUDA_ERROR_INVALID_VALUE;
+    if (!status) /* what was given back has been, when that command is done */
+        status = vgpu_wait(&vgpu_driver.channel, vgpu_driver.memory.returned);
     if (status)
         return status;
     uint64_t quota = vgpu_device_register(&vgpu_driver.device, VGPU_REG_MEM_TOTAL_MIB) * VGPU_MIB;
