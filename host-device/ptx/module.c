@@ -152,6 +152,22 @@ static uint8_t parse_linkage(struct ptx_parser *ps)
     return PTX_LINK_LOCAL;
 }
 
+/* Initial values may name what is defined later, but not what never is. */
+static void check_addresses(struct ptx_parser *ps)
+{
+    const struct ptx_module *m = ps->m;
+
+    for (uint32_t i = 0; i < m->nsymbols; i++) {
+        for (uint32_t k = 0; k < m->symbols[i].nrelocs; k++) {
+            const struct ptx_reloc *r = &m->symbols[i].relocs[k];
+
+            if (!r->function && m->symbols[r->sym].linkage == PTX_LINK_EXTERN)
+                ptx_fail(ps, PTX_ERROR_INVALID, 0, "the initial value of '%.80s' names '%.80s', which has no definition",
+                         m->symbols[i].name, m->symbols[r->sym].name);
+        }
+    }
+}
+
 static void parse_module(struct ptx_parser *ps)
 {
     uint8_t linkage;
@@ -184,6 +200,7 @@ static void parse_module(struct ptx_parser *ps)
         else
             ptx_parse_variables(ps, linkage, -1);
     }
+    check_addresses(ps);
     if (!ps->m->data_align)
         ps->m->data_align = 1;
 }

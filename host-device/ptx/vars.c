@@ -260,6 +260,8 @@ void ptx_parse_variables(struct ptx_parser *ps, uint8_t linkage, int32_t owner)
         if (ptx_at_punct(ps, '=')) {
             if (space != PTX_SPACE_global && space != PTX_SPACE_const)
                 ptx_fail_here(ps, "only .global and .const variables can have initial values,");
+            if (linkage == PTX_LINK_EXTERN)
+                ptx_fail_here(ps, "an .extern variable cannot have an initial value,");
             ptx_next(ps);
             ptx_parse_initialiser(ps, &s, dims, ndims);
         }
