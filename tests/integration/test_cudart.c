@@ -13,7 +13,7 @@ static void test_device(void)
 
     ok(!RT(cudaGetDeviceCount)(&count) && count == 1, "one device");
     ok(!RT(cudaRuntimeGetVersion)(&version) && version == (VGPU_CUDA_MAJOR == 12 ? 12090 : 13000), "the runtime's version");
-    ok(!RT(cudaDriverGetVersion)(&version) && version >= 13000, "the driver's version is %d", version);
+    ok(!RT(cudaDriverGetVersion)(&version) && version >= 13000, "the driver's version");
     memset(bytes, 0x99, sizeof bytes);
     __typeof__(&cudaGetDeviceProperties) get =
         RT_AS(VGPU_CUDA_MAJOR == 12 ? "cudaGetDeviceProperties_v2" : "cudaGetDeviceProperties", cudaGetDeviceProperties);
@@ -103,7 +103,7 @@ static void test_memory(void)
     unsigned char image[6][10], image_back[6][10] = {{0}};
     for (int i = 0; i < 60; i++)
         image[i / 10][i % 10] = (unsigned char)(i + 1);
-    ok(!RT(cudaMallocPitch)(&rows, &pitch, 10, 6) && pitch >= 10, "rows %zu bytes apart", pitch);
+    ok(!RT(cudaMallocPitch)(&rows, &pitch, 10, 6) && pitch >= 10, "rows");
     ok(!RT(cudaMemcpy2D)(rows, pitch, image, 10, 10, 6, COPY_HOST_TO_DEVICE) &&
            !RT(cudaMemset2D)((char *)rows + 2 * pitch, pitch, 0xee, 4, 2) &&
            !RT(cudaMemcpy2D)(image_back, 10, rows, pitch, 10, 6, COPY_DEVICE_TO_HOST),
@@ -232,7 +232,7 @@ static void test_kernels(void)
        "a kernel's attributes");
     ok(!RT(cudaFuncGetName)(&name, &scale_stub) && !strcmp(name, "scale"), "its name");
     ok(!RT(cudaFuncSetAttribute)(&scale_stub, 8, 8192), "its dynamic shared memory can be raised");
-    ok(!RT(cudaOccupancyMaxActiveBlocksPerMultiprocessor)(&blocks, &scale_stub, 128, 0) && blocks > 0, "%d blocks fit", blocks);
+    ok(!RT(cudaOccupancyMaxActiveBlocksPerMultiprocessor)(&blocks, &scale_stub, 128, 0) && blocks > 0, "blocks fit");
     RT(cudaFree)(data);
     RT(cudaGetLastError)();
 }
