@@ -5,6 +5,10 @@
 # It is made under a temporary name and renamed under a lock, so a directory that exists is complete, and two
 # recipes started at once build it once.
 
+# A recipe that is given --find only looks: status 1 when its result is not there.
+find_only=no
+[ "${1:-}" != --find ] || find_only=yes
+
 die() { echo "${0##*/}: $*" >&2; exit 1; }
 
 vgpu_cache() { echo "${VGPU_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/vgpu-stub}"; }
@@ -21,6 +25,7 @@ cached() {
     base=$(vgpu_cache)/$1
     result=$base/$2
     if [ ! -d "$result" ]; then
+        [ $find_only = no ] || exit 1
         mkdir -p "$base"
         exec 9> "$base/.lock"
         flock 9

@@ -30,6 +30,11 @@ check "with what was built" [ "$(cat "$VGPU_CACHE/thing/$first/file")" = result 
 check "and its log" grep -q noise "$VGPU_CACHE/thing/$first/build.log"
 check "nothing temporary is left" [ "$(ls -A "$VGPU_CACHE/thing" | sort | tr '\n' ' ')" = ".lock $first " ]
 
+(find_only=yes; cached thing absent build) > "$work/out"
+check "a recipe that only looks fails where there is nothing" [ $? = 1 ]
+check "and makes nothing" [ ! -e "$VGPU_CACHE/thing/absent" ]
+check "but finds what is there" [ "$(find_only=yes; cached thing "$first" build)" = "$VGPU_CACHE/thing/$first" ]
+
 broken() { echo "about to fail"; false; echo result > "$1/file"; }
 (set -eu; cached thing broken broken) > "$work/out" 2> "$work/err"
 check "a step that fails ends the build" [ $? != 0 ]

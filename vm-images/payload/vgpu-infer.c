@@ -4,18 +4,21 @@
  *   vgpu-infer --lib DIR [--backend FILE | --backend-dir DIR]... --model FILE... --prompt TEXT...
  *
  * Runs every model with flash attention off and on (unless one is chosen) and every prompt in turn, all
- * in one process. The output is an ini file:
+ * in one process. The output is JSON:
  *
- *   [llama]      version
- *   [device N]   name, type, description, total, free (bytes), as ggml lists them
- *   [model N]    path, layers (the output counts as one), offloaded
- *   [run N]      model, flash_attn, prompt (numbers), prompt_tokens (with <s>), tokens (without end),
- *                ended (the model ended by itself), gap (smallest lead of a token over any other),
- *                prompt_us, decode_us, sentence (without leading space)
+ *   version      of the library
+ *   devices      name, type, description, total, free (bytes), as ggml lists them
+ *   models       path, layers (the output counts as one), offloaded, and
+ *     runs         flash_attn, prompt (its number), prompt_tokens (with <s>), tokens (without end), ended (the model
+ *                  ended by itself), gap (smallest lead of a token over any other), prompt_us, decode_us, sentence
+ *                  (without leading space)
+ *   complete     all runs were made
+ *   libraries    that the process has mapped
  *
  * Exit status: 0 all runs were made, 1 something failed (the message says what), 2 wrong usage. Whether
  * the sentence is right is for the caller to judge. */
 #include "llama_api.h"
+#include "report.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -81,21 +84,6 @@ static long long now_us(void)
     return t.tv_sec * 1000000ll + t.tv_nsec / 1000;
 }
 
-/* Bytes that would break the line, or are no ASCII, as <0xNN>. */
-static void print_text(const char *key, const char *text)
-{
-    printf("%s=", key);
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-
-        if (c >= ' ' && c < 0x7f && c != '\\')
-            putchar(c);
-        else
-            printf("<0x%02X>", c);
-    }
-    putchar('\n');
-}
-
 static bool load_backends(const struct llama_api *api, const struct list *backends)
 {
     for (int i = 0; i < backends->n; i++) {
@@ -114,18 +102,22 @@ static void print_devices(const struct llama_api *api)
 {
     static const char *const types[] = { "cpu", "gpu", "igpu", "accel" };
 
+    report_open("devices", '[');
     for (size_t i = 0; i < api->ggml_backend_dev_count(); i++) {
         struct ggml_backend_device *device = api->ggml_backend_dev_get(i);
         size_t free_bytes = 0, total_bytes = 0;
         int type = api->ggml_backend_dev_type(device);
 
         api->ggml_backend_dev_memory(device, &free_bytes, &total_bytes);
-        printf("[device %zu]\nname=%s\ntype=%s\n", i, api->ggml_backend_dev_name(device),
-               type >= 0 && type <= GGML_DEVICE_ACCEL ? types[type] : "other");
-        print_text("description", api->ggml_backend_dev_description(device));
-        printf("total=%zu\nfree=%zu\n\n", total_bytes, free_bytes);
+        report_open(NULL, '{');
+        report_text("name", api->ggml_backend_dev_name(device));
+        report_text("type", type >= 0 && type <= GGML_DEVICE_ACCEL ? types[type] : "other");
+        report_text("description", api->ggml_backend_dev_description(device));
+        report_number("total", "%zu", total_bytes);
+        report_number("free", "%zu", free_bytes);
+        report_close();
     }
-    fflush(stdout);
+    report_close();
 }
 
 /* The likeliest token; *gap shrinks to its lead over the second. */
@@ -215,7 +207,22 @@ static bool run(const struct llama_api *api, struct llama_model *model, const st
     return done;
 }
 
-static bool run_model(const struct llama_api *api, const struct options *o, int number, int *n_runs, struct heard *heard)
+static void report_run(int flash_attn, int prompt, const struct result *r)
+{
+    report_open(NULL, '{');
+    report_number("flash_attn", "%d", flash_attn);
+    report_number("prompt", "%d", prompt);
+    report_number("prompt_tokens", "%d", r->prompt_tokens);
+    report_number("tokens", "%d", r->tokens);
+    report_number("ended", "%s", r->ended ? "true" : "false");
+    report_number("gap", "%.3f", r->gap);
+    report_number("prompt_us", "%lld", r->prompt_us);
+    report_number("decode_us", "%lld", r->decode_us);
+    report_text("sentence", r->text + (*r->text == ' '));
+    report_close();
+}
+
+static bool run_model(const struct llama_api *api, const struct options *o, const char *path, struct heard *heard)
 {
     static struct result result;
     struct llama_model_params params = api->llama_model_default_params();
@@ -224,27 +231,24 @@ static bool run_model(const struct llama_api *api, const struct options *o, int 
 
     params.n_gpu_layers = o->ngl;
     heard->layers = heard->offloaded = 0;
-    model = api->llama_model_load_from_file(o->models.item[number], params);
+    model = api->llama_model_load_from_file(path, params);
     if (!model)
-        return fail("the model cannot be loaded: ", o->models.item[number]);
-    printf("[model %d]\n", number);
-    print_text("path", o->models.item[number]);
-    printf("layers=%d\noffloaded=%d\n\n", heard->layers, heard->offloaded);
-
+        return fail("the model cannot be loaded: ", path);
+    report_open(NULL, '{');
+    report_text("path", path);
+    report_number("layers", "%d", heard->layers);
+    report_number("offloaded", "%d", heard->offloaded);
+    report_open("runs", '[');
     for (int flash_attn = 0; done && flash_attn < 2; flash_attn++)
         for (int prompt = 0; done && prompt < o->prompts.n; prompt++) {
             if (o->flash_attn >= 0 && flash_attn != o->flash_attn)
                 continue;
             done = run(api, model, o, flash_attn, o->prompts.item[prompt], &result);
-            if (!done)
-                break;
-            printf("[run %d]\nmodel=%d\nflash_attn=%d\nprompt=%d\nprompt_tokens=%d\ntokens=%d\nended=%d\n"
-                   "gap=%.3f\nprompt_us=%lld\ndecode_us=%lld\n", (*n_runs)++, number, flash_attn, prompt,
-                   result.prompt_tokens, result.tokens, result.ended, result.gap, result.prompt_us, result.decode_us);
-            print_text("sentence", result.text + (*result.text == ' '));
-            putchar('\n');
-            fflush(stdout);
+            if (done)
+                report_run(flash_attn, prompt, &result);
         }
+    report_close();
+    report_close();
     api->llama_model_free(model);
     return done;
 }
@@ -346,8 +350,7 @@ int main(int argc, char **argv)
     struct llama_api api;
     struct heard heard = { 0 };
     char error[LLAMA_ERROR_SIZE];
-    int n_runs = 0;
-    bool done = true;
+    bool done;
 
     if (!parse(argc, argv, &o)) {
         fputs(usage, stderr);
@@ -358,13 +361,18 @@ int main(int argc, char **argv)
     heard.verbose = o.verbose;
     api.llama_log_set(on_log, &heard);
     api.ggml_log_set(on_log, &heard);
-    printf("[llama]\nversion=%s\n\n", api.llama_version());
-    if (!load_backends(&api, &o.backends))
-        return 1;
+    report_open(NULL, '{');
+    report_text("version", api.llama_version());
+    done = load_backends(&api, &o.backends);
     api.llama_backend_init();
     print_devices(&api);
+    report_open("models", '[');
     for (int i = 0; done && i < o.models.n; i++)
-        done = run_model(&api, &o, i, &n_runs, &heard);
+        done = run_model(&api, &o, o.models.item[i], &heard);
+    report_close();
+    report_number("complete", "%s", done ? "true" : "false");
+    report_libraries();
+    report_close();
     api.llama_backend_free();
     return !done;
 }
