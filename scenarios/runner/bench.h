@@ -31,7 +31,8 @@ char *bench_source(const char *path, GError **error);
 /* What a recipe made before: its cached result; BENCH_ERROR_ABSENT when nobody made it. Runs `RECIPE --find`. */
 char *bench_recipe(const char *recipe, const char *how, GError **error);
 
-/* The models f32.gguf, f16.gguf, q8_0.gguf and `words` (what they say), made once a run. */
+/* The models f32.gguf, f16.gguf, q8_0.gguf, `words` (what they say, as KEY=VALUE lines) and a file for each of its keys, made
+ * once a run. */
 bool bench_models(struct bench *bench, GError **error);
 /* The disks shims.ext4, payload.ext4, models.ext4, scenario.ext4, made once a run. */
 bool bench_disks(struct bench *bench, GError **error);

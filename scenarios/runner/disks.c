@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "json.h"
 
 const struct disk disks[] = { { "shims", 64 }, { "payload", 768 }, { "models", 128 }, { "scenario", 64 }, { NULL, 0 } };
 
@@ -142,11 +143,27 @@ static bool make_models(struct bench *bench, GError **error)
     return bench_models(bench, error) && make(file, size_of("models"), bench->models, error);
 }
 
+/* What the models say: `words` as vgpu-model prints it, and each of its values as a file of the key's name. */
+static bool write_words(const char *dir, const char *text, GError **error)
+{
+    g_autofree char *all = g_build_filename(dir, "words", NULL);
+    g_autoptr(Json) words = json_from_keys(text);
+
+    for (guint i = 0; words && i < words->names->len; i++) {
+        const struct json *value = words->values->pdata[i];
+        g_autofree char *path = g_build_filename(dir, words->names->pdata[i], NULL);
+
+        if (!g_file_set_contents(path, value->text, -1, error))
+            return false;
+    }
+    return g_file_set_contents(all, text, -1, error);
+}
+
 bool bench_models(struct bench *bench, GError **error)
 {
     static const char *const types[] = { "f32", "f16", "q8_0" };
     g_autofree char *program = bench_program("vgpu-model", error), *dir = g_build_filename(bench->run_dir, "models", NULL);
-    g_autofree char *words = g_build_filename(dir, "words", NULL), *text = NULL;
+    g_autofree char *text = NULL;
     const char *const print[] = { program, "--print", NULL };
 
     if (bench->models)
@@ -161,7 +178,7 @@ bool bench_models(struct bench *bench, GError **error)
         if (!bench_run(argv, NULL, error))
             return false;
     }
-    if (!bench_run(print, &text, error) || !g_file_set_contents(words, text, -1, error))
+    if (!bench_run(print, &text, error) || !write_words(dir, text, error))
         return false;
     bench->models = g_steal_pointer(&dir);
     return true;

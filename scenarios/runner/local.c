@@ -95,6 +95,8 @@ struct machine *local_begin(struct bench *bench, const char *profile, const char
     set_library(&local->base, "LIBCUDA", bench->libs, "libcuda.so.1", false);
     set_library(&local->base, "CUDA12_LIBS", bench->libs, "libcudart.so.12", true);
     set_library(&local->base, "CUDA13_LIBS", bench->libs, "libcudart.so.13", true);
+    set_library(&local->base, "CUBLAS12_LIBS", bench->libs, "libcublas.so.12", true);
+    set_library(&local->base, "CUBLAS13_LIBS", bench->libs, "libcublas.so.13", true);
     local->vgpu_run = bench_program("vgpu-run", error);
     if (local->vgpu_run && hostd_start(&local->hostd, socket, log, profile, error))
         return &local->base;

@@ -132,7 +132,7 @@ static bool play_steps(struct played *p, struct machine *m)
     const struct scenario *s = p->scenario;
     g_auto(GStrv) settings = settings_of(s, p->without_fault), watched = p->local ? g_strdupv(settings) : traced(settings, m);
 
-    if (s->guest) {
+    if (s->guest && !p->local) {
         g_autofree char *shell = g_strdup_printf("sh -eu /vgpu/scenario/guest/%s", s->guest);
 
         if (!prepare(p, m, "preparing the guest", shell, NULL))

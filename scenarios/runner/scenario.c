@@ -397,8 +397,8 @@ static bool complete(struct parser *p)
         return wrong(p, p->joined->str, "what happened to whom? ('story')");
     if (!s->expectations->len)
         return wrong(p, p->joined->str, "nothing is expected");
-    if (s->in_local && (s->guest || s->has_fault))
-        return wrong(p, p->joined->str, "a scenario with a 'guest' or a fault changes its machine: it cannot be 'where local'");
+    if (s->in_local && s->has_fault)
+        return wrong(p, p->joined->str, "a fault changes its machine: it cannot be 'where local'");
     if (!s->profiles->len)
         g_ptr_array_add(s->profiles, g_strdup("h100-pcie"));
     return true;

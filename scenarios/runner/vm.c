@@ -291,7 +291,8 @@ struct machine *vm_begin(struct bench *bench, const char *profile, const char *d
         "PATH=/vgpu/scenario/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "BIN=/vgpu/scenario/bin",
         "SHIMS=/vgpu/shims", "PAYLOAD=/vgpu/payload/lib/ollama", "MODELS=/vgpu/models", "OLLAMA=/usr/local/lib/ollama",
         "LIBCUDA=/usr/lib/x86_64-linux-gnu/libvgpu-cuda.so", "CUDA12_LIBS=/usr/local/lib/ollama/cuda_v12",
-        "CUDA13_LIBS=/usr/local/lib/ollama/cuda_v13", NULL
+        "CUDA13_LIBS=/usr/local/lib/ollama/cuda_v13", "CUBLAS12_LIBS=/usr/local/lib/ollama/cuda_v12",
+        "CUBLAS13_LIBS=/usr/local/lib/ollama/cuda_v13", NULL
     };
     g_autofree char *console = g_build_filename(dir, "console.log", NULL), *log = g_build_filename(dir, "hostd.log", NULL);
     g_autofree char *root = NULL, *socket = NULL;
