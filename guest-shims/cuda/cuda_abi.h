@@ -232,6 +232,26 @@ struct CUDA_HOST_NODE_PARAMS {
     void *data;
 };
 
+/* A node of any type (cuGraphAddNode). */
+struct CUgraphNodeParams {
+    int type, reserved0[3];
+    union {
+        int64_t reserved1[29];
+        struct CUDA_KERNEL_NODE_PARAMS kernel;
+        struct {
+            int flags, reserved;
+            struct CUctx_st *context;
+            struct CUDA_MEMCPY3D copy;
+        } memcpy;
+        struct CUDA_MEMSET_NODE_PARAMS memset;
+        struct CUDA_HOST_NODE_PARAMS host;
+        struct CUgraph_st *graph;
+        struct CUevent_st *event;
+    } as;
+    int64_t reserved2;
+};
+_Static_assert(sizeof(struct CUgraphNodeParams) == 256, "as cuda.h lays it out");
+
 struct CUDA_GRAPH_INSTANTIATE_PARAMS {
     uint64_t flags;
     struct CUstream_st *upload_stream;

@@ -33,6 +33,7 @@ enum vgpu_kind {
     KIND_EXEC,
     KIND_PHYS,
     KIND_POOL,
+    KIND_USER_OBJECT,
 };
 
 /* A handle is a pointer that is in the table with the kind that it is used as; nothing is read through it before. */
@@ -55,6 +56,7 @@ struct CUstream_st {
     uint32_t flags;    /* 1: does not wait for the legacy stream */
     int32_t priority;
     bool legacy;
+    char hints[3][64]; /* attributes that are kept and change nothing (attribute.c) */
     /* With the capture lock: */
     struct vgpu_capture *capture;
     struct CUgraphNode_st **tails; /* what the next node depends on */

@@ -40,6 +40,7 @@ void vgpu_graph_free(struct CUgraph_st *graph)
     vgpu_handle_remove(graph);
     for (size_t i = 0; i < graph->count; i++)
         free_node(graph->nodes[i]);
+    vgpu_graph_let_go(graph);
     free(graph->nodes);
     free(graph);
 }
@@ -133,6 +134,8 @@ int vgpu_graph_clone(const struct CUgraph_st *graph, struct CUgraph_st **result)
     for (size_t i = 0; !status && i < graph->count; i++)
         for (size_t d = 0; !status && d < graph->nodes[i]->dependency_count; d++)
             status = vgpu_node_depend(clone->nodes[i], clone->nodes[graph->nodes[i]->dependencies[d]->index]);
+    if (!status)
+        status = vgpu_graph_share(clone, graph);
     if (status)
         vgpu_graph_free(clone);
     else

@@ -34,10 +34,17 @@ struct CUgraphNode_st {
     } as;
 };
 
+struct vgpu_held {
+    CUuserObject object;
+    unsigned count;
+};
+
 struct CUgraph_st {
     struct CUctx_st *context;
     struct CUgraphNode_st **nodes;
     size_t count, room;
+    struct vgpu_held *held; /* references to user objects */
+    size_t held_count;
     bool inner; /* a child node's, or an executable graph's: nobody else may destroy it */
 };
 
@@ -73,6 +80,11 @@ int vgpu_node_assign(struct CUgraphNode_st *to, const struct CUgraphNode_st *fro
 
 int vgpu_record_set(struct vgpu_record *record, uint16_t command, const void *fixed, size_t fixed_size, const void *tail,
                     size_t tail_size);
+
+/* References to user objects: take one more to each of FROM's, let go of all. */
+int vgpu_graph_share(struct CUgraph_st *to, const struct CUgraph_st *from);
+void vgpu_graph_let_go(struct CUgraph_st *graph);
+int vgpu_graph_hold(struct CUgraph_st *graph, CUuserObject object, unsigned count);
 
 /* Argument checks. */
 int vgpu_graph_check(CUgraph graph);

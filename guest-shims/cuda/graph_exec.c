@@ -208,6 +208,24 @@ CUresult impl_cuGraphExecEventWaitNodeSetEvent(CUgraphExec exec, CUgraphNode nod
     return status ? status : impl_cuGraphEventWaitNodeSetEvent(found, event);
 }
 
+CUresult impl_cuGraphExecChildGraphNodeSetParams(CUgraphExec exec, CUgraphNode node, CUgraph child)
+{
+    struct CUgraphNode_st *found, contents = {.type = NODE_GRAPH, .as.child = child};
+    int status = node_in(exec, node, NODE_GRAPH, &found);
+
+    if (!status)
+        status = vgpu_graph_check(child);
+    return status ? status : vgpu_node_assign(found, &contents);
+}
+
+CUresult impl_cuGraphExecNodeSetParams(CUgraphExec exec, CUgraphNode node, CUgraphNodeParams *params)
+{
+    struct CUgraphNode_st *found;
+    int status = params ? node_in(exec, node, params->type, &found) : CUDA_ERROR_INVALID_VALUE;
+
+    return status ? status : impl_cuGraphNodeSetParams(found, params);
+}
+
 CUresult impl_cuGraphNodeSetEnabled(CUgraphExec exec, CUgraphNode node, uint32_t enabled)
 {
     struct CUgraphNode_st *found;

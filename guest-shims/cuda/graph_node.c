@@ -390,3 +390,60 @@ CUresult impl_cuGraphEventWaitNodeSetEvent(CUgraphNode node, CUevent event)
 {
     return set_event(node, NODE_WAIT_EVENT, event);
 }
+
+/* ---- nodes of any type ---- */
+
+CUresult impl_cuGraphAddNode_v2(CUgraphNode *result, CUgraph graph, const CUgraphNode *dependencies,
+                                const CUgraphEdgeData *data, size_t count, CUgraphNodeParams *params)
+{
+    if (!params)
+        return CUDA_ERROR_INVALID_VALUE;
+    switch (params->type) {
+    case NODE_KERNEL:
+        return impl_cuGraphAddKernelNode_v2(result, graph, dependencies, count, &params->as.kernel);
+    case NODE_MEMCPY:
+        return impl_cuGraphAddMemcpyNode(result, graph, dependencies, count, &params->as.memcpy.copy, NULL);
+    case NODE_MEMSET:
+        return impl_cuGraphAddMemsetNode(result, graph, dependencies, count, &params->as.memset, NULL);
+    case NODE_HOST:
+        return impl_cuGraphAddHostNode(result, graph, dependencies, count, &params->as.host);
+    case NODE_GRAPH:
+        return impl_cuGraphAddChildGraphNode(result, graph, dependencies, count, params->as.graph);
+    case NODE_EMPTY:
+        return impl_cuGraphAddEmptyNode(result, graph, dependencies, count);
+    case NODE_WAIT_EVENT:
+        return impl_cuGraphAddEventWaitNode(result, graph, dependencies, count, params->as.event);
+    case NODE_RECORD_EVENT:
+        return impl_cuGraphAddEventRecordNode(result, graph, dependencies, count, params->as.event);
+    default:
+        return CUDA_ERROR_NOT_SUPPORTED;
+    }
+}
+
+CUresult impl_cuGraphAddNode(CUgraphNode *result, CUgraph graph, const CUgraphNode *dependencies, size_t count,
+                             CUgraphNodeParams *params)
+{
+    return impl_cuGraphAddNode_v2(result, graph, dependencies, NULL, count, params);
+}
+
+CUresult impl_cuGraphNodeSetParams(CUgraphNode node, CUgraphNodeParams *params)
+{
+    if (!params)
+        return CUDA_ERROR_INVALID_VALUE;
+    switch (params->type) {
+    case NODE_KERNEL:
+        return impl_cuGraphKernelNodeSetParams_v2(node, &params->as.kernel);
+    case NODE_MEMCPY:
+        return impl_cuGraphMemcpyNodeSetParams(node, &params->as.memcpy.copy);
+    case NODE_MEMSET:
+        return impl_cuGraphMemsetNodeSetParams(node, &params->as.memset);
+    case NODE_HOST:
+        return impl_cuGraphHostNodeSetParams(node, &params->as.host);
+    case NODE_WAIT_EVENT:
+        return impl_cuGraphEventWaitNodeSetEvent(node, params->as.event);
+    case NODE_RECORD_EVENT:
+        return impl_cuGraphEventRecordNodeSetEvent(node, params->as.event);
+    default:
+        return CUDA_ERROR_NOT_SUPPORTED;
+    }
+}

@@ -113,3 +113,56 @@ CUresult impl_cuOccupancyAvailableDynamicSMemPerBlock(size_t *dynamic, CUfunctio
     *dynamic = share > 0 ? (size_t)least(share, function->max_dynamic_shared) : 0;
     return 0;
 }
+
+/* ---- clusters: as many blocks of one as its multiprocessors hold ---- */
+
+enum { PORTABLE_CLUSTER = 8, LARGEST_CLUSTER = 16 };
+
+static int cluster_of(const CUlaunchConfig *config, uint32_t cluster[3])
+{
+    cluster[0] = cluster[1] = cluster[2] = 1;
+    for (uint32_t i = 0; i < config->attribute_count; i++)
+        if (config->attributes[i].id == LAUNCH_ATTR_CLUSTER_DIMENSION)
+            for (int d = 0; d < 3; d++)
+                cluster[d] = config->attributes[i].value.dim[d];
+    return (int)(cluster[0] * cluster[1] * cluster[2]);
+}
+
+static int enter_config(CUfunction handle, const CUlaunchConfig *config, struct CUfunc_st **function)
+{
+    if (!config || (config->attribute_count && !config->attributes))
+        return CUDA_ERROR_INVALID_VALUE;
+    if (vgpu_profile()->cc_major < 9)
+        return CUDA_ERROR_NOT_SUPPORTED;
+    return enter(handle, function);
+}
+
+static int blocks_of(const struct CUfunc_st *function, const CUlaunchConfig *config)
+{
+    return blocks_per_sm(function, (int)(config->block[0] * config->block[1] * config->block[2]), config->shared);
+}
+
+CUresult impl_cuOccupancyMaxPotentialClusterSize(int32_t *size, CUfunction handle, const CUlaunchConfig *config)
+{
+    struct CUfunc_st *function;
+    int status = size ? enter_config(handle, config, &function) : CUDA_ERROR_INVALID_VALUE;
+
+    if (!status)
+        *size = !blocks_of(function, config) ? 0 : function->nonportable_cluster ? LARGEST_CLUSTER : PORTABLE_CLUSTER;
+    return status;
+}
+
+CUresult impl_cuOccupancyMaxActiveClusters(int32_t *clusters, CUfunction handle, const CUlaunchConfig *config)
+{
+    struct CUfunc_st *function;
+    uint32_t cluster[3];
+    int status = clusters ? enter_config(handle, config, &function) : CUDA_ERROR_INVALID_VALUE;
+
+    if (status)
+        return status;
+    int blocks = cluster_of(config, cluster);
+    if (blocks <= 0 || blocks > (function->nonportable_cluster ? LARGEST_CLUSTER : PORTABLE_CLUSTER))
+        return CUDA_ERROR_INVALID_CLUSTER_SIZE;
+    *clusters = blocks_of(function, config) * vgpu_attribute(ATTR_MULTIPROCESSOR_COUNT) / blocks;
+    return 0;
+}

@@ -266,6 +266,38 @@ CUresult impl_cuStreamGetCtx_v2(CUstream handle, CUcontext *result, CUgreenCtx *
     return status;
 }
 
+static int write_value(CUstream handle, CUdeviceptr address, const void *value, size_t size, uint32_t flags)
+{
+    struct CUctx_st *context;
+    struct CUstream_st *stream;
+    struct vgpu_cmd_write command = {.dst = address};
+    int status = enter(handle, &context, &stream);
+
+    if (!status && ((flags & ~1u) || address % size || !vgpu_memory_reachable(&vgpu_driver.memory, address, size)))
+        status = CUDA_ERROR_INVALID_VALUE;
+    return status ? status : vgpu_stream_submit(stream, VGPU_CMD_WRITE, &command, sizeof command, value, size);
+}
+
+CUresult impl_cuStreamWriteValue32_v2(CUstream stream, CUdeviceptr address, uint32_t value, uint32_t flags)
+{
+    return write_value(stream, address, &value, sizeof value, flags);
+}
+
+CUresult impl_cuStreamWriteValue64_v2(CUstream stream, CUdeviceptr address, uint64_t value, uint32_t flags)
+{
+    return write_value(stream, address, &value, sizeof value, flags);
+}
+
+CUresult impl_cuStreamWriteValue32(CUstream stream, CUdeviceptr address, uint32_t value, uint32_t flags)
+{
+    return write_value(stream, address, &value, sizeof value, flags);
+}
+
+CUresult impl_cuStreamWriteValue64(CUstream stream, CUdeviceptr address, uint64_t value, uint32_t flags)
+{
+    return write_value(stream, address, &value, sizeof value, flags);
+}
+
 /* Managed memory is coherent as it is. */
 CUresult impl_cuStreamAttachMemAsync(CUstream handle, CUdeviceptr pointer, size_t length, uint32_t flags)
 {
