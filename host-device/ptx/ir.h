@@ -259,7 +259,7 @@ struct ptx_module {
 };
 
 /* What went wrong and where. 'code' is the CUresult that belongs to it (218 invalid PTX, 222 unsupported version,
- * 209 no kernel image, 2 out of memory). */
+ * 209 no kernel image, 801 valid but not supported, 2 out of memory). */
 struct ptx_error {
     int code;
     uint32_t line, column;

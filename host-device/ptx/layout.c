@@ -11,9 +11,11 @@ void ptx_note_shared(struct ptx_parser *ps, int32_t sym)
 {
     struct ptx_function *f = ps->f;
 
-    for (uint32_t i = 0; i < f->nshared_uses; i++)
-        if (f->shared_uses[i].sym == sym)
-            return;
+    while ((uint32_t)sym >= ps->seen_room)
+        ps->shared_seen = ptx_grow(ps, false, ps->shared_seen, ps->seen_room, &ps->seen_room, sizeof *ps->shared_seen);
+    if (ps->shared_seen[sym])
+        return;
+    ps->shared_seen[sym] = true;
     if (f->nshared_uses == ps->shared_room)
         f->shared_uses = ptx_grow(ps, false, f->shared_uses, f->nshared_uses, &ps->shared_room, sizeof *f->shared_uses);
     f->shared_uses[f->nshared_uses++].sym = sym;

@@ -72,8 +72,8 @@
     X(pm, 1, u32, 1)     /* %pm0..7, %pm0_64..7_64 */
 
 /* Single-valued suffixes: word, field of struct ptx_insn, value. A word may stand for different things behind different
- * opcodes (.and is a boolean operator of setp and an operation of atom): the field of the first row that the opcode's rule
- * admits is set, see parse_insn.c. Words that only advise (cache operators, eviction priorities, .aligned) set a flag or
+ * opcodes (.and is a boolean operator of setp and an operation of atom): the opcode's rule says
+ * which field is meant, see rules_table.h. Words that only advise (cache operators, eviction priorities, .aligned) set a flag or
  * nothing; they never change what an instruction computes. */
 #define PTX_ROUNDS(X) X(rn) X(rz) X(rm) X(rp) X(rna) X(rs) X(rni) X(rzi) X(rmi) X(rpi)
 #define PTX_CMPS(X) \

@@ -43,7 +43,6 @@ int ptx_word_index(const char *const *words, int n, const char *s, size_t len);
 /* CUresults of the front end. */
 enum {
     PTX_ERROR_MEMORY = 2,
-    PTX_ERROR_NO_BINARY = 209,
     PTX_ERROR_INVALID = 218,
     PTX_ERROR_VERSION = 222,
     PTX_ERROR_UNSUPPORTED = 801, /* valid PTX that this GPU does not execute */
@@ -92,6 +91,8 @@ struct ptx_parser {
     } blocks[PTX_MAX_BLOCKS];
     uint32_t depth; /* of the innermost open block */
     uint32_t insn_room, reg_room, table_room, loc_room, shared_room;
+    bool *shared_seen; /* by symbol: noted in shared_uses */
+    uint32_t seen_room;
     uint32_t loc; /* in force */
     bool label_at_end; /* a label stands behind the last instruction */
 };
