@@ -115,6 +115,15 @@ static bool is_space(uint8_t c)
 }
 
 /* PTX starts with white space and comments, then .version. */
+/* Byte by byte up to the first that differs: an image without a size may be as short as an empty string. */
+static bool starts_with(const uint8_t *p, size_t max, const void *start, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (i >= max || p[i] != ((const uint8_t *)start)[i])
+            return false;
+    return true;
+}
+
 static bool is_ptx(const uint8_t *p, size_t max)
 {
     size_t i = 0;
@@ -123,18 +132,18 @@ static bool is_ptx(const uint8_t *p, size_t max)
         i++;
     if (max - i >= 2 && p[i] == '/' && (p[i + 1] == '/' || p[i + 1] == '*'))
         return true;
-    return max - i >= 8 && !memcmp(p + i, ".version", 8);
+    return starts_with(p + i, max - i, ".version", 8);
 }
 
 enum vg_image_kind vg_image_kind(const void *image, size_t max)
 {
-    static const uint8_t elf[4] = {0x7f, 'E', 'L', 'F'};
+    static const uint32_t container = VG_FATBIN_MAGIC, wrapper = VG_FATBIN_WRAPPER_MAGIC; /* little-endian, as we are */
 
-    if (max >= 4 && u32(image) == VG_FATBIN_MAGIC)
+    if (starts_with(image, max, &container, sizeof container))
         return VG_IMAGE_FATBIN;
-    if (max >= 4 && u32(image) == VG_FATBIN_WRAPPER_MAGIC)
+    if (starts_with(image, max, &wrapper, sizeof wrapper))
         return VG_IMAGE_WRAPPER;
-    if (max >= 4 && !memcmp(image, elf, sizeof elf))
+    if (starts_with(image, max, "\x7f" "ELF", 4))
         return VG_IMAGE_ELF;
     return is_ptx(image, max) ? VG_IMAGE_PTX : VG_IMAGE_UNKNOWN;
 }
