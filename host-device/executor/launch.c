@@ -65,7 +65,7 @@ uint32_t vgx_cmd_launch(void *executor, const struct vgpu_cmd_launch *c, const v
         c->shared > INTERP_MAX_SHARED || f->ptx->shared_size > INTERP_MAX_SHARED - c->shared)
         return vgx_fail(x, CU_INVALID_VALUE, "launch of %s: grid, block, shared memory or parameters out of bounds", f->ptx->name);
     if (!prepare(x, f, &err))
-        return vgx_fail(x, (uint32_t)err.code, "%s, line %u: %s", f->ptx->name, err.line, err.message);
+        return vgx_fail(x, (uint32_t)err.code, "%s: %s", f->ptx->name, err.message);
     memcpy(launch.grid, c->grid, sizeof(launch.grid));
     memcpy(launch.block, c->block, sizeof(launch.block));
     for (int i = 0; i < 3; i++)

@@ -90,11 +90,10 @@ static uint32_t refuse(struct vgx *x, const struct ptx_error *e, struct vgpu_rep
     int n;
 
     if (tail->room) {
-        n = e->line ? snprintf(tail->bytes, tail->room, "line %u: %s", e->line, e->message)
-                    : snprintf(tail->bytes, tail->room, "%s", e->message);
+        n = snprintf(tail->bytes, tail->room, "%s", e->message);
         tail->used = n < 0 ? 0 : MIN((size_t)n + 1, tail->room);
     }
-    vg_log(VG_LOG_WARN, "module refused (%d), line %u: %s", e->code, e->line, e->message);
+    vg_log(VG_LOG_WARN, "module refused (%d): %s", e->code, e->message);
     return (uint32_t)e->code;
 }
 
