@@ -44,6 +44,8 @@ void interp_worker_free(struct interp_worker *w)
         free(w->blocks[i]);
     }
     free(w->blocks);
+    if (w->native_free)
+        w->native_free(w->native_state);
     if (w->mapped)
         window_unmap(w->scratch, w->mapped);
     free(w);
@@ -149,6 +151,7 @@ static void start_block(struct block *b, uint64_t index)
         w->args.present = left >= VG_WARP ? ~0u : (1u << left) - 1;
         w->entry_frame.lanes = w->args.present;
         w->turn = 0;
+        w->native = NULL;
         w->n_groups = 0;
         warp_enter_frame(w, &w->entry_frame);
         *w->args.carry = 0;
@@ -199,7 +202,10 @@ static enum progress run_block(struct interp_worker *worker, struct block *b)
             continue;
         ran = true;
         worker->running = w;
-        warp_run(w);
+        if (worker->native)
+            worker->native->run(w);
+        else
+            warp_run(w);
         worker->running = NULL;
         waited |= !w->yielded;
         if (w->yielded && stopped(worker))
@@ -316,6 +322,9 @@ bool interp_run(struct interp_worker *w, struct interp_kernel *k, const struct v
     struct window_guard guard;
 
     w->k = k;
+    w->native = atomic_load_explicit(&k->native, memory_order_acquire);
+    if (w->native && memcmp(w->native->block, launch->block, sizeof launch->block))
+        w->native = NULL;
     w->launch = launch;
     w->grid = grid;
     if (!sigsetjmp(guard.env, 0)) {

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The drive through the passes. */
+#include "jit/jit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "interp/isa.h"
+#include "jit/code.h"
+#include "jit/emit.h"
+#include "jit/refuse.h"
+
+static const char *const isa_names[] = {"base", "v3", "v4"};
+
+bool jit_isa_find(const char *name, enum jit_isa *isa)
+{
+    for (unsigned i = 0; i < sizeof isa_names / sizeof *isa_names; i++)
+        if (!strcmp(name, isa_names[i]) && interp_isa_supported(name)) {
+            *isa = (enum jit_isa)i;
+            return true;
+        }
+    return false;
+}
+
+enum jit_isa jit_isa_default(void)
+{
+    const char *want = getenv("VGPU_ISA");
+    enum jit_isa isa;
+
+    if (want && jit_isa_find(want, &isa))
+        return isa;
+    return jit_isa_find("v4", &isa) || jit_isa_find("v3", &isa) ? isa : JIT_ISA_BASE;
+}
+
+static bool wants(char letter)
+{
+    const char *want = getenv("VGPU_JIT_DUMP");
+
+    return want && strchr(want, letter);
+}
+
+static void set_types(struct emit *e)
+{
+    e->i1 = LLVMInt1TypeInContext(e->context);
+    e->i8 = LLVMInt8TypeInContext(e->context);
+    e->i16 = LLVMInt16TypeInContext(e->context);
+    e->i32 = LLVMInt32TypeInContext(e->context);
+    e->i64 = LLVMInt64TypeInContext(e->context);
+    e->none = LLVMVoidTypeInContext(e->context);
+    e->ptr = LLVMPointerTypeInContext(e->context, 0);
+}
+
+/* From IR to machine code; NULL and 'why' when it does not work out. */
+static void *translate(struct emit *e, size_t *size)
+{
+    LLVMMemoryBufferRef object;
+    LLVMTypeRef type;
+    void *volatile image = NULL;
+
+    e->context = LLVMContextCreate();
+    e->module = LLVMModuleCreateWithNameInContext("kernel", e->context);
+    e->b = LLVMCreateBuilderInContext(e->context);
+    set_types(e);
+    type = LLVMFunctionType(e->none, &e->ptr, 1, false);
+    e->fn = LLVMAddFunction(e->module, "kernel", type);
+    e->env = LLVMGetParam(e->fn, 0);
+    jit_code_attributes(e->fn, e->shape.isa);
+    if (!setjmp(e->fail)) {
+        emit_function(e);
+        object = jit_code_generate(e->module, e->shape.isa, e->why, e->why_size);
+        if (object) {
+            image = jit_object_map(LLVMGetBufferStart(object), LLVMGetBufferSize(object), size, e->why, e->why_size);
+            LLVMDisposeMemoryBuffer(object);
+        }
+    }
+    LLVMDisposeBuilder(e->b);
+    LLVMDisposeModule(e->module);
+    LLVMContextDispose(e->context);
+    return image;
+}
+
+static void *compile(struct interp_kernel *k, const struct jit_uniform *u, const struct jit_shape *shape, struct jit_report *report)
+{
+    const struct jit_flow *w = u->flow;
+    struct emit e = {.u = u, .flow = w, .f = w->f, .k = k, .func = k->entry, .shape = *shape,
+                     .why = report->why, .why_size = sizeof report->why};
+    void *image = NULL;
+
+    e.var = calloc(w->f->nregs + 1, sizeof *e.var);
+    e.waiting = calloc(w->n + 1, sizeof *e.waiting);
+    e.at = calloc(w->n + 1, sizeof *e.at);
+    e.next.list = calloc(w->n + 2, sizeof *e.next.list);
+    if (e.var && e.waiting && e.at && e.next.list)
+        image = translate(&e, &report->code_bytes);
+    else
+        snprintf(report->why, sizeof report->why, "out of memory");
+    report->operations = e.operations;
+    free(e.var);
+    free(e.waiting);
+    free(e.at);
+    free(e.next.list);
+    return image;
+}
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+bool jit_compile(struct interp_kernel *k, const struct jit_shape *shape, struct jit_report *report)
+{
+    struct interp_native *native, *old;
+    struct jit_uniform u = {0};
+    struct jit_flow flow;
+    void *image = NULL;
+
+    *report = (struct jit_report){.seconds = now(), .instructions = k->f->ninsns};
+    if (jit_flow_find(&flow, k->m, k->f, report->why, sizeof report->why)) {
+        if (wants('f'))
+            jit_flow_dump(&flow, stderr);
+        if (!jit_uniform_find(&u, &flow))
+            snprintf(report->why, sizeof report->why, "out of memory");
+        else if (jit_accept(&u, report->why, sizeof report->why)) {
+            if (wants('u'))
+                jit_uniform_dump(&u, stderr);
+            image = compile(k, &u, shape, report);
+        }
+        jit_uniform_free(&u);
+        jit_flow_free(&flow);
+    }
+    report->seconds = now() - report->seconds;
+    if (!image)
+        return false;
+    native = jit_native_new(k, shape->block, image, report->code_bytes);
+    if (!native) {
+        munmap(image, report->code_bytes);
+        snprintf(report->why, sizeof report->why, "out of memory");
+        return false;
+    }
+    old = (struct interp_native *)atomic_exchange(&k->native, native);
+    if (old)
+        old->free(old);
+    return true;
+}
