@@ -215,8 +215,6 @@ void emit_result(struct emit *e, const struct ptx_operand *o, LLVMValueRef v)
         keep = emit_lanes(e, e->mask);
     if (keep) {
         type = LLVMTypeOf(v);
-        if (emit_reg_bits(e, o->reg) == 128) /* two elements a lane */
-            emit_fail(e, "a 128-bit register where lanes wait");
         v = LLVMBuildSelect(e->b, keep, v, LLVMBuildLoad2(e->b, type, e->var[o->reg], ""), "");
     }
     LLVMBuildStore(e->b, v, e->var[o->reg]);

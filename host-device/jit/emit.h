@@ -86,8 +86,8 @@ LLVMValueRef emit_operation_result(struct emit *e, int32_t reg);
 
 /* ---- The instructions that have code of their own. Each says whether it emitted this one ---- */
 typedef bool emit_fn(struct emit *e);
-emit_fn emit_memory;
-#define JIT_EMITTERS emit_memory
+emit_fn emit_integer, emit_float, emit_compare, emit_move, emit_memory;
+#define JIT_EMITTERS emit_integer, emit_float, emit_compare, emit_move, emit_memory
 
 /* ---- emit_flow.c ---- */
 /* The whole function, from analyses to LLVM IR. */

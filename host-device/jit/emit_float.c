@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* f32 and f64 arithmetic to nearest. A NaN result of f32 is written as the hardware writes it; of f64 it is left as the
+ * CPU makes it. */
+#include "jit/emit.h"
+
+typedef LLVMValueRef V;
+#define NAN_F32 0x7fffffffu
+
+static LLVMTypeRef real(struct emit *e, unsigned bits)
+{
+    LLVMTypeRef t = bits == 64 ? LLVMDoubleTypeInContext(e->context) : LLVMFloatTypeInContext(e->context);
+
+    return e->wide ? emit_vector(t) : t;
+}
+
+static V flush(struct emit *e, V v)
+{
+    V exponent = LLVMBuildAnd(e->b, v, emit_const(e, 32, 0x7f800000), "");
+
+    return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, exponent, emit_const(e, 32, 0), ""),
+                           LLVMBuildAnd(e->b, v, emit_const(e, 32, 0x80000000), ""), v, "");
+}
+
+static bool ftz(const struct emit *e)
+{
+    return e->insn->flags & PTX_FLAG_FTZ;
+}
+
+static bool sources(struct emit *e, unsigned n, unsigned bits, V *s)
+{
+    if (e->insn->nops != n + 1)
+        return false;
+    for (unsigned k = 0; k < n; k++) {
+        s[k] = emit_source(e, &e->insn->ops[k + 1], bits);
+        if (!s[k])
+            return false;
+        if (ftz(e))
+            s[k] = flush(e, s[k]);
+    }
+    return true;
+}
+
+/* From a float value to the register's bits. */
+static bool finish(struct emit *e, V r, unsigned bits)
+{
+    V u = LLVMBuildBitCast(e->b, r, emit_type(e, bits), "");
+
+    if (bits == 32) {
+        if (e->insn->flags & PTX_FLAG_SAT) { /* NaN and -0 become +0 */
+            V zero = LLVMConstNull(real(e, 32)), one = LLVMBuildBitCast(e->b, emit_const(e, 32, 0x3f800000), real(e, 32), "");
+            V low = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOLT, r, one, ""), u, emit_const(e, 32, 0x3f800000), "");
+
+            u = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOGT, r, zero, ""), low, emit_const(e, 32, 0), "");
+        } else {
+            u = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealUNO, r, r, ""), emit_const(e, 32, NAN_F32), u, "");
+        }
+        if (ftz(e))
+            u = flush(e, u);
+    }
+    emit_result(e, &e->insn->ops[0], u);
+    return true;
+}
+
+static bool arithmetic(struct emit *e, unsigned bits)
+{
+    V s[3], x[3];
+    unsigned n = e->insn->op == PTX_OP_fma || e->insn->op == PTX_OP_mad ? 3 : e->insn->op == PTX_OP_sqrt || e->insn->op == PTX_OP_rcp ? 1 : 2;
+    LLVMTypeRef type = real(e, bits);
+
+    if (n == 3 && e->shape.isa == JIT_ISA_BASE)
+        return false; /* no instruction for it */
+    if (!sources(e, n, bits, s))
+        return false;
+    for (unsigned k = 0; k < n; k++)
+        x[k] = LLVMBuildBitCast(e->b, s[k], type, "");
+    switch (e->insn->op) {
+    case PTX_OP_add:
+        return finish(e, LLVMBuildFAdd(e->b, x[0], x[1], ""), bits);
+    case PTX_OP_sub:
+        return finish(e, LLVMBuildFSub(e->b, x[0], x[1], ""), bits);
+    case PTX_OP_mul:
+        return finish(e, LLVMBuildFMul(e->b, x[0], x[1], ""), bits);
+    case PTX_OP_fma:
+    case PTX_OP_mad:
+        return finish(e, emit_call(e, "llvm.fma", &type, 1, x, 3), bits);
+    case PTX_OP_div:
+        return finish(e, LLVMBuildFDiv(e->b, x[0], x[1], ""), bits);
+    case PTX_OP_sqrt:
+        return finish(e, emit_call(e, "llvm.sqrt", &type, 1, x, 1), bits);
+    default:
+        return false;
+    }
+}
+
+static V is_nan(struct emit *e, V u)
+{
+    V magnitude = LLVMBuildAnd(e->b, u, emit_const(e, 32, 0x7fffffff), "");
+
+    return LLVMBuildICmp(e->b, LLVMIntUGT, magnitude, emit_const(e, 32, 0x7f800000), "");
+}
+
+/* abs and neg are arithmetic to the hardware: they make a NaN canonical. */
+static bool sign(struct emit *e)
+{
+    V s[1], r;
+
+    if (!sources(e, 1, 32, s))
+        return false;
+    r = e->insn->op == PTX_OP_abs ? LLVMBuildAnd(e->b, s[0], emit_const(e, 32, 0x7fffffff), "")
+                                  : LLVMBuildXor(e->b, s[0], emit_const(e, 32, 0x80000000), "");
+    emit_result(e, &e->insn->ops[0], LLVMBuildSelect(e->b, is_nan(e, s[0]), emit_const(e, 32, NAN_F32), r, ""));
+    return true;
+}
+
+static V ordered(struct emit *e, V u)
+{
+    V high = LLVMBuildAShr(e->b, u, emit_const(e, 32, 31), "");
+
+    return LLVMBuildXor(e->b, u, LLVMBuildAnd(e->b, high, emit_const(e, 32, 0x7fffffff), ""), "");
+}
+
+/* Compared as integers in the order of the floats, so that -0 is below +0; one NaN is left out, two give one (9.7.3.11). */
+static bool extreme(struct emit *e)
+{
+    LLVMIntPredicate relation = e->insn->op == PTX_OP_max ? LLVMIntSGT : LLVMIntSLT;
+    V s[2], r, nan[2];
+
+    if (!sources(e, 2, 32, s))
+        return false;
+    r = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, relation, ordered(e, s[0]), ordered(e, s[1]), ""), s[0], s[1], "");
+    nan[0] = is_nan(e, s[0]);
+    nan[1] = is_nan(e, s[1]);
+    r = LLVMBuildSelect(e->b, nan[1], s[0], r, "");
+    r = LLVMBuildSelect(e->b, nan[0], s[1], r, "");
+    r = LLVMBuildSelect(e->b, LLVMBuildAnd(e->b, nan[0], nan[1], ""), emit_const(e, 32, NAN_F32), r, "");
+    emit_result(e, &e->insn->ops[0], r);
+    return true;
+}
+
+bool emit_float(struct emit *e)
+{
+    const struct ptx_insn *i = e->insn;
+    unsigned bits = ptx_type_bits[i->types[0]];
+    bool nearest = i->round == PTX_round_none || i->round == PTX_round_rn;
+
+    if (i->types[0] != PTX_TYPE_f32 && i->types[0] != PTX_TYPE_f64)
+        return false;
+    switch (i->op) {
+    case PTX_OP_div:
+    case PTX_OP_sqrt:
+        if (i->round == PTX_round_none)
+            return false;
+        /* fall through */
+    case PTX_OP_add:
+    case PTX_OP_sub:
+    case PTX_OP_mul:
+    case PTX_OP_fma:
+    case PTX_OP_mad:
+        if (!nearest || i->flags & ~(uint32_t)(PTX_FLAG_FTZ | PTX_FLAG_SAT) || (bits == 64 && i->flags))
+            return false;
+        return arithmetic(e, bits);
+    case PTX_OP_abs:
+    case PTX_OP_neg:
+        return bits == 32 && !(i->flags & ~(uint32_t)PTX_FLAG_FTZ) && sign(e);
+    case PTX_OP_min:
+    case PTX_OP_max:
+        return bits == 32 && !(i->flags & ~(uint32_t)PTX_FLAG_FTZ) && i->nops == 3 && extreme(e);
+    default:
+        return false;
+    }
+}
