@@ -85,8 +85,8 @@ void fault_record_access(struct interp_worker *worker, uint64_t address)
         if (w->args.mask >> l & 1 && address - at < w->ea_bytes)
             lane = l;
     }
-    fault_record(worker, w, w ? w->args.insn : NULL, lane, VG_FAULT_ILLEGAL_ADDRESS, address,
-                 "access to memory that is not mapped");
+    fault_record(worker, w, !w ? NULL : worker->native ? worker->native->running(w) : w->args.insn, lane, VG_FAULT_ILLEGAL_ADDRESS,
+                 address, "access to memory that is not mapped");
 }
 
 /* ---- What lane operations call (lanes.h) ---- */

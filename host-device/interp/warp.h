@@ -216,6 +216,8 @@ struct interp_native {
     uint32_t block[3];
     /* As warp_run(). A warp whose 'native' is NULL starts: its one group is the entry's. */
     void (*run)(struct warp *w);
+    /* The instruction whose access the hardware may have stopped. */
+    const struct ptx_insn *(*running)(const struct warp *w);
     void (*free)(struct interp_native *native);
 };
 

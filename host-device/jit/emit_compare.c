@@ -43,6 +43,8 @@ static V compare(struct emit *e)
     if (!a || !b)
         return NULL;
     if (t == PTX_TYPE_f32 || t == PTX_TYPE_f64) {
+        if (!real_relations[i->cmp])
+            return NULL;
         real = bits == 64 ? LLVMDoubleTypeInContext(e->context) : LLVMFloatTypeInContext(e->context);
         real = e->wide ? emit_vector(real) : real;
         if (i->flags & PTX_FLAG_FTZ) {

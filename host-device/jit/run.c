@@ -164,6 +164,7 @@ static void operation(struct jit_env *env, uint32_t i, uint32_t mask)
     const struct uop *u = f->code + f->first_uop[i], *end = f->code + f->first_uop[i + 1];
 
     w->args.mask = mask;
+    env->insn = i;
     while (u && u < end) {
         if (u->run == run_bra_if) /* a guard: the code has applied it */
             u++;
@@ -172,6 +173,7 @@ static void operation(struct jit_env *env, uint32_t i, uint32_t mask)
         if (!u)
             u = wait(env, mask);
     }
+    w->ea_bytes = 0; /* what code accesses itself, it notes env->insn alone for */
 }
 
 static void end(struct jit_env *env, uint32_t mask)
@@ -228,6 +230,13 @@ static void run(struct warp *w)
     jit_switch(&f->back, f->sp);
 }
 
+static const struct ptx_insn *running(const struct warp *w)
+{
+    const struct fiber *f = w->native;
+
+    return f ? &w->entry_frame.func->f->insns[f->env.insn] : NULL;
+}
+
 static void native_free(struct interp_native *native)
 {
     struct native *n = (struct native *)native;
@@ -243,6 +252,7 @@ struct interp_native *jit_native_new(struct interp_kernel *k, const uint32_t blo
     if (!n)
         return NULL;
     n->head.run = run;
+    n->head.running = running;
     n->head.free = native_free;
     memcpy(n->head.block, block, sizeof n->head.block);
     n->k = k;
