@@ -176,6 +176,7 @@ struct played *play(struct bench *bench, const struct scenario *s, const char *p
     p->runs = g_ptr_array_new_with_free_func(run_free);
     p->verdicts = g_ptr_array_new_with_free_func(verdict_free);
     p->begin = g_get_real_time();
+    bench_remove_tree(dir); /* an earlier run's logs */
     g_mkdir_with_parents(dir, 0755);
     m = local ? local_begin(bench, profile, dir, &p->error) : vm_begin(bench, profile, dir, &p->error);
     if (m) {

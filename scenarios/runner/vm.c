@@ -274,21 +274,21 @@ static const struct machine_ops vm_ops = { vm_exec, vm_end };
 
 static bool open_host(struct bench *b, GError **error)
 {
-    g_autofree char *root = g_build_filename(b->run_dir, "lv", NULL);
+    g_autofree char *root = g_build_filename(b->run_dir, "lv", NULL), *log = g_build_filename(b->result_dir, "libvirt.log", NULL);
 
     if (!b->qemu)
         b->qemu = bench_recipe("qemu-patches/build-qemu", "QEMU (qemu-patches/build-qemu)", error);
     if (b->qemu && !b->image)
         b->image = bench_recipe("vm-images/build-image", "the guest image (vm-images/build-image)", error);
     if (b->image && !b->host)
-        b->host = domain_host_open(root, error);
+        b->host = domain_host_open(root, log, error);
     return b->host != NULL;
 }
 
 struct machine *vm_begin(struct bench *bench, const char *profile, const char *dir, GError **error)
 {
     static const char *const variables[] = {
-        "PATH=/vgpu/scenario/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "BIN=/vgpu/scenario/bin",
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/vgpu/scenario/bin", "BIN=/vgpu/scenario/bin",
         "SHIMS=/vgpu/shims", "PAYLOAD=/vgpu/payload/lib/ollama", "MODELS=/vgpu/models", "OLLAMA=/usr/local/lib/ollama",
         "LIBCUDA=/usr/lib/x86_64-linux-gnu/libvgpu-cuda.so", "CUDA12_LIBS=/usr/local/lib/ollama/cuda_v12",
         "CUDA13_LIBS=/usr/local/lib/ollama/cuda_v13", "CUBLAS12_LIBS=/usr/local/lib/ollama/cuda_v12",
