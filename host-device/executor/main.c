@@ -15,11 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "blas/blas.h"
 #include "decode.h"
 #include "executor/executor.h"
 #include "executor/pool.h"
-#include "executor/start.h"
+#include "executor/sandbox.h"
 #include "executor/socket.h"
+#include "executor/start.h"
 #include "ring_commands.h"
 #include "ring_decode.h"
 
@@ -263,7 +265,13 @@ int main(int argc, char **argv)
         vg_log(VG_LOG_ERROR, "cannot start: %s", strerror(errno));
         return 2;
     }
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    blas_start_threads();
+#ifndef __SANITIZE_ADDRESS__ /* whose run time asks for much more */
+    if (!vgx_sandbox_enter()) {
+        vg_log(VG_LOG_ERROR, "cannot confine itself: %s", strerror(errno));
+        return 2;
+    }
+#endif
     ready.channel = x.channel;
     if (!vg_msg_send(x.control_socket, &ready, NULL, 0, NULL, 0))
         return 2;
