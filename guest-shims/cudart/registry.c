@@ -274,6 +274,17 @@ cudaError_t registry_variable(const void *host, uint64_t *address, size_t *size)
     return error == CUDA_ERROR_NOT_FOUND ? RT_INVALID_SYMBOL : error;
 }
 
+cudaError_t registry_range(const void *host, size_t size, size_t offset, uint64_t *address)
+{
+    size_t room = 0;
+    cudaError_t error = registry_variable(host, address, &room);
+
+    if (!error && (offset > room || size > room - offset))
+        error = CUDA_ERROR_INVALID_VALUE;
+    *address += offset;
+    return error;
+}
+
 void *registry_host(void *kernel, void *function)
 {
     const void *host = NULL;
