@@ -421,6 +421,21 @@ static void test_handles(void)
     ok(!BLAS(cublasCreate_v2)(&other) && other != handle && !BLAS(cublasDestroy_v2)(other), "another handle");
 }
 
+static void test_lt(void)
+{
+    void *lt = dlopen(VGPU_CUDA_MAJOR == 12 ? "libcublasLt.so.12" : "libcublasLt.so.13", RTLD_NOW);
+    void *made = NULL;
+
+    if (!ok(lt, "libcublasLt"))
+        return;
+    int (*create)(void **) = dlsym(lt, "cublasLtCreate"), (*destroy)(void *) = dlsym(lt, "cublasLtDestroy");
+    size_t (*version)(void) = dlsym(lt, "cublasLtGetVersion");
+    int (*preference)(void **) = dlsym(lt, "cublasLtMatmulPreferenceCreate");
+    ok(create && destroy && version && preference && version() / 10000 == VGPU_CUDA_MAJOR, "its version");
+    ok(!create(&made) && made && !destroy(made) && destroy(NULL) == 1, "a handle of it");
+    is_u64(preference(&made), 15, "it offers no products");
+}
+
 static void test_faults(void)
 {
     const float one = 1;
@@ -452,6 +467,7 @@ int main(void)
     test_vectors();
     test_streams();
     test_handles();
+    test_lt();
     test_faults();
     return tap_done();
 }
