@@ -116,11 +116,16 @@ static bool read_scenario(struct parser *p)
 
 static bool read_story(struct parser *p)
 {
-    g_autofree char *before = p->s->story, *rest = read_rest(p);
+    GString *story = g_string_new(p->s->story);
 
-    g_strdelimit(rest, "\n", ' ');
-    p->s->story = before ? g_strdup_printf("%s %s", before, rest) : g_strdup(rest);
-    return *rest || wrong(p, p->at, "a story has words");
+    for (skip_blanks(p); *p->at; skip_blanks(p)) {
+        g_autofree char *word = read_word(p);
+
+        g_string_append_printf(story, "%s%s", story->len ? " " : "", word);
+    }
+    g_free(p->s->story);
+    p->s->story = g_string_free(story, FALSE);
+    return *p->s->story || wrong(p, p->at, "a story has words");
 }
 
 static bool read_where(struct parser *p)
