@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "vgpu_protocol.h"
+
 enum { N = 512, THREADS = 4, ROUNDS = 20 };
 
 static const char *soname = VGPU_CUDA_MAJOR == 12 ? "libcudart.so.12" : "libcudart.so.13";
@@ -147,6 +149,65 @@ static void test_images(void)
     RT(cudaGetLastError)();
 }
 
+/* ---- nonsense ---- */
+
+static void test_nonsense(void)
+{
+    int here = 0;
+    void *const wild[] = {(void *)8, (void *)0x1234567, &here, (void *)~(uintptr_t)7, (void *)(VGPU_WINDOW_BASE + 64)};
+    void *out = NULL;
+    dim3 one = {1, 1, 1};
+    int accepted = 0, calls = 0;
+
+#define TRY(call) (calls++, accepted += (call) == 0)
+    for (size_t i = 0; i < sizeof wild / sizeof *wild; i++) {
+        void *w = wild[i];
+        TRY(RT(cudaStreamSynchronize)(w));
+        TRY(RT(cudaStreamDestroy)(w));
+        TRY(RT(cudaStreamBeginCapture)(w, 0));
+        TRY(RT(cudaStreamWaitEvent)(NULL, w, 0));
+        TRY(RT(cudaEventRecord)(w, NULL));
+        TRY(RT(cudaEventDestroy)(w));
+        TRY(RT(cudaEventElapsedTime)((float *)&here, w, w));
+        TRY(RT(cudaGraphInstantiate)((cudaGraphExec_t *)&out, w, 0));
+        TRY(RT(cudaGraphLaunch)(w, NULL));
+        TRY(RT(cudaGraphExecUpdate)(w, w, NULL));
+        TRY(RT(cudaGraphExecDestroy)(w));
+        TRY(RT(cudaGraphDestroy)(w));
+        TRY(RT(cudaGraphNodeGetType)(w, &here));
+        TRY(RT(cudaLibraryUnload)(w));
+        TRY(RT(cudaLibraryGetKernel)((cudaKernel_t *)&out, w, "k"));
+        TRY(RT(cudaLaunchKernel)(w, one, one, NULL, 0, NULL));
+        TRY(RT(__cudaLaunchKernel)(w, one, one, NULL, 0, NULL));
+        TRY(RT(cudaFuncGetAttributes)((struct cudaFuncAttributes[1]){{0}}, w));
+        TRY(RT(cudaMemcpyToSymbol)(w, &here, 4, 0, COPY_HOST_TO_DEVICE));
+        TRY(RT(cudaFree)(w));
+        TRY(RT(cudaFreeHost)(w));
+        TRY(RT(cudaHostUnregister)(w));
+        TRY(RT(cudaMemPoolDestroy)(w));
+        TRY(RT(cudaMemcpy)(w, w, 1 << 20, COPY_DEVICE_TO_DEVICE));
+        TRY(RT(cudaMemset)(w, 0, 1 << 20));
+    }
+    TRY(RT(cudaMalloc)(NULL, 16));
+    TRY(RT(cudaGetDeviceProperties)(NULL, 0));
+    TRY(RT(cudaGetDeviceCount)(NULL));
+    TRY(RT(cudaDeviceGetAttribute)(NULL, 1, 0));
+    TRY(RT(cudaDeviceGetAttribute)(&here, -5, 0));
+    TRY(RT(cudaDeviceGetAttribute)(&here, 100000, 0));
+    TRY(RT(cudaDeviceGetPCIBusId)(NULL, 32, 0));
+    TRY(RT(cudaDeviceGetPCIBusId)((char *)&here, 2, 0));
+    TRY(RT(cudaDeviceGetByPCIBusId)(&here, "zz:zz"));
+    TRY(RT(cudaFuncGetAttributes)(NULL, &scale_stub));
+    TRY(RT(cudaStreamCreate)(NULL));
+    TRY(RT(cudaEventCreateWithFlags)((cudaEvent_t *)&out, 0xffff));
+    TRY(RT(cudaPointerGetAttributes)(NULL, &here));
+    TRY(RT(cudaLaunchKernelExC)(NULL, &scale_stub, NULL));
+    TRY(RT(cudaLaunchKernel)(&scale_stub, one, one, NULL, 0, NULL)); /* it has parameters */
+#undef TRY
+    is_u64(accepted, 0, "%d calls with nonsense are refused", calls);
+    RT(cudaGetLastError)();
+}
+
 int main(void)
 {
     is_u64(in_child(hidden), CUDA_ERROR_NO_DEVICE, "a device that CUDA_VISIBLE_DEVICES hides");
@@ -155,6 +216,7 @@ int main(void)
     open_library(soname);
     register_program();
     test_images();
+    test_nonsense();
     test_threads();
     is_u64(in_child(after_fork), CUDA_ERROR_NOT_INITIALIZED, "a forked child has no CUDA");
     void *data = NULL;
