@@ -46,7 +46,7 @@ static bool looks_like_gpu(const char *folder)
     char vendor[32], class[32];
 
     return read_text(folder, "vendor", vendor, sizeof vendor) && read_text(folder, "class", class, sizeof class) &&
-           strtoul(vendor, NULL, 16) == 0x10de && strtoul(class, NULL, 16) >> 8 == 0x0302;
+           strtoul(vendor, NULL, 16) == 0x10de && strtoul(class, NULL, 16) >> 16 == 0x03;
 }
 
 static int open_resource(const char *folder, const char *name)
@@ -60,7 +60,6 @@ static const char *bound_driver(const char *folder, char *text, size_t room)
 {
     char path[PATH_MAX];
     ssize_t n = file_in(folder, "driver", path) ? readlink(path, text, room - 1) : -1;
-
 
     if (n <= 0)
         return NULL;
@@ -107,38 +106,54 @@ static bool wait_state(const struct vgpu_device *device, uint32_t n, uint32_t wa
     return false;
 }
 
-/* A channel whose owner died is closed by whoever comes by; the caller holds its lock. */
-static bool sweep(struct vgpu_device *device, uint32_t n)
+static uint32_t channel_count(const struct vgpu_device *device)
 {
-    if (channel_state(device, n) == VGPU_CHANNEL_FREE)
-        return true;
-    vgpu_log(VGPU_LOG_INFO, "%s: channel %u was left open by a process that is gone; closing it", device->where, n);
-    device->bar0[VGPU_REG_CHANNEL_CLOSE / 4] = n;
-    return wait_state(device, n, VGPU_CHANNEL_FREE, VGPU_CHANNEL_FREE);
+    uint32_t count = vgpu_device_register(device, VGPU_REG_CHANNELS);
+
+    return count < VGPU_CHANNELS ? count : VGPU_CHANNELS;
+}
+
+unsigned vgpu_pci_sweep(struct vgpu_device *device)
+{
+    uint32_t count = channel_count(device);
+    unsigned swept = 0;
+
+    for (uint32_t n = 0; n < count; n++) {
+        if (channel_state(device, n) == VGPU_CHANNEL_FREE || !lock_channel(device, n, F_WRLCK))
+            continue;
+        /* Its owner may have closed it in between, and only then have let go of the lock. */
+        if (channel_state(device, n) != VGPU_CHANNEL_FREE) {
+            vgpu_log(VGPU_LOG_INFO, "%s: channel %u was left open by a process that is gone; closing it", device->where, n);
+            device->bar0[VGPU_REG_CHANNEL_CLOSE / 4] = n;
+            swept += wait_state(device, n, VGPU_CHANNEL_FREE, VGPU_CHANNEL_FREE);
+        }
+        lock_channel(device, n, F_UNLCK);
+    }
+    return swept;
+}
+
+/* Locks a channel that nobody uses. */
+static bool claim(struct vgpu_device *device)
+{
+    uint32_t count = channel_count(device);
+
+    for (uint32_t n = 0; n < count; n++) {
+        if (channel_state(device, n) != VGPU_CHANNEL_FREE || !lock_channel(device, n, F_WRLCK))
+            continue;
+        device->channel = n;
+        /* Another may have had it, and died, since its state was read. */
+        if (channel_state(device, n) == VGPU_CHANNEL_FREE)
+            return true;
+        lock_channel(device, n, F_UNLCK);
+    }
+    return false;
 }
 
 static int pci_open(struct vgpu_device *device)
 {
-    uint32_t count = vgpu_device_register(device, VGPU_REG_CHANNELS);
-    bool found = false;
-
-    if (count > VGPU_CHANNELS)
-        count = VGPU_CHANNELS;
-    for (uint32_t n = 0; n < count; n++) {
-        if (found && channel_state(device, n) == VGPU_CHANNEL_FREE)
-            continue;
-        if (!lock_channel(device, n, F_WRLCK))
-            continue;
-        bool free_now = sweep(device, n);
-        if (found || !free_now) {
-            lock_channel(device, n, F_UNLCK);
-            continue;
-        }
-        found = true;
-        device->channel = n;
-    }
-    if (!found) {
-        vgpu_log(VGPU_LOG_ERROR, "%s: all %u channels are taken by other processes", device->where, count);
+    vgpu_pci_sweep(device);
+    if (!claim(device)) {
+        vgpu_log(VGPU_LOG_ERROR, "%s: all %u channels are taken by other processes", device->where, channel_count(device));
         return VGPU_ERROR_OUT_OF_MEMORY;
     }
     device->bar0[VGPU_REG_CHANNEL_OPEN / 4] = device->channel;
