@@ -169,7 +169,7 @@ static inline void witness_stop(void)
     waitpid(witness.pid, NULL, 0);
 }
 
-/* ---- hostd's log ---- */
+/* ---- The log ---- */
 
 static off_t bad_log_seen;
 
@@ -230,6 +230,7 @@ static inline void bad_end(void)
 static inline void bad_setup(char **argv)
 {
     int fd = mkstemp(bad_log);
+    char setting[64];
 
     bad_hostd = argv[1];
     bad_library = argv[2];
@@ -237,7 +238,10 @@ static inline void bad_setup(char **argv)
         exit(2);
     close(fd);
     atexit(bad_end);
-    start_hostd(bad_hostd, "h100-pcie", bad_log);
+    /* Libraries, hostd and executors all append to it. */
+    snprintf(setting, sizeof setting, "warn:%s", bad_log);
+    setenv("VGPU_LOG", setting, 1);
+    start_hostd(bad_hostd, "h100-pcie", NULL);
 }
 
 #endif

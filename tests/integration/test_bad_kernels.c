@@ -217,7 +217,7 @@ int main(int argc, char **argv)
         {"a misaligned atomic: 716", misaligned_atomic, "kernel add", "align"},
         {"a freed pointer: 700", freed, "kernel store", "address 0x2"},
         {"a trap: 719", trap, "kernel stop", "trap"},
-        {"a failed assertion: 710", assertion, "x == 2", "a.cu"},
+        {"a failed assertion: 710", assertion, "kernel says", "assertion failed"},
         {"endless recursion: 714", recursion, "kernel recursion", "stack"},
         {"a call to nowhere: 718", nowhere, "kernel nowhere", "no function"},
         {"memory freed twice, or never allocated: 1", freed_twice, NULL, NULL},
