@@ -179,8 +179,10 @@ static int out_of_memory(struct bad_client *c)
     for (size_t i = 0; i < n; i++)
         if (CU(cuMemFree_v2)(list[i]))
             return 14;
-    if (CU(cuMemGetInfo_v2)(&after, &total) || after + ((size_t)256 << 20) < before)
+    if (CU(cuMemGetInfo_v2)(&after, &total) || after + ((size_t)256 << 20) < before) {
+        diag("%zu MiB were free, %zu are", before >> 20, after >> 20);
         return 15;
+    }
     return bad_works(c) ? 0 : 16;
 }
 
