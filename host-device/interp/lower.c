@@ -160,7 +160,8 @@ static void lower_function(struct lower *lo, uint32_t index)
         lower_out_of_memory(lo);
     }
     memcpy(fn->code, lo->code, lo->n_code * sizeof *fn->code);
-    memcpy(fn->refs, lo->refs, lo->n_refs * sizeof *fn->refs);
+    if (lo->n_refs)
+        memcpy(fn->refs, lo->refs, lo->n_refs * sizeof *fn->refs);
     link_code(lo, fn);
 }
 
