@@ -66,6 +66,7 @@ static bool stage_shims(struct bench *bench, const char *tree, GError **error)
         { "libcudart.so.13", "ollama/cuda_v13" }, { "libcublas.so.13", "ollama/cuda_v13" }, { "libcublasLt.so.13", "ollama/cuda_v13" },
     };
     g_autofree char *faults = bench_program("faults", error), *to_faults = g_build_filename(tree, "faults", NULL);
+    g_autofree char *reaper = faults ? bench_program("vgpu-reaper", error) : NULL, *bin = g_build_filename(tree, "bin", NULL);
     g_autoptr(GDir) dir = faults ? g_dir_open(faults, 0, error) : NULL;
 
     for (gsize i = 0; i < G_N_ELEMENTS(places); i++) {
@@ -75,7 +76,7 @@ static bool stage_shims(struct bench *bench, const char *tree, GError **error)
         if (!copy(from, to, places[i].name, error))
             return false;
     }
-    if (!dir)
+    if (!dir || !reaper || !copy(reaper, bin, "vgpu-reaper", error))
         return false;
     for (const char *name; (name = g_dir_read_name(dir));) {
         g_autofree char *from = g_build_filename(faults, name, NULL);
@@ -90,6 +91,7 @@ static bool stage_scenario(struct bench *bench, const char *tree, GError **error
 {
     static const char *const programs[] = { "vgpu-discover", "vgpu-infer", "vgpu-loader-trace.so" };
     g_autofree char *bin = g_build_filename(tree, "bin", NULL), *guest = bench_source("scenarios/guest", error);
+    g_autofree char *tests = NULL;
 
     for (gsize i = 0; i < G_N_ELEMENTS(programs); i++) {
         g_autofree char *from = bench_program(programs[i], error);
@@ -97,7 +99,9 @@ static bool stage_scenario(struct bench *bench, const char *tree, GError **error
         if (!from || !copy(from, bin, programs[i], error))
             return false;
     }
-    return guest && copy(guest, tree, "guest", error);
+    /* The tests of the device are the build tree's alone. */
+    tests = bench_program("bundle", NULL);
+    return guest && copy(guest, tree, "guest", error) && (!tests || copy(tests, tree, "tests", error));
 }
 
 static bool make_staged(struct bench *bench, const char *name, bool (*stage)(struct bench *, const char *, GError **),

@@ -277,6 +277,21 @@ static bool read_fault(struct parser *p)
     return read_step(p, STEP_FAULT);
 }
 
+static bool read_fault_kill(struct parser *p)
+{
+    struct step *step = g_new0(struct step, 1);
+    const char *begin;
+
+    skip_blanks(p);
+    begin = p->at;
+    step->kind = STEP_FAULT_KILL;
+    step->line = p->line;
+    step->shell = read_rest(p);
+    g_ptr_array_add(p->s->steps, step);
+    p->s->has_fault = true;
+    return !strcmp(step->shell, "hostd") || wrong(p, begin, "what can be killed on the host is 'hostd'");
+}
+
 static bool read_run(struct parser *p)
 {
     return read_step(p, STEP_RUN);
@@ -373,7 +388,7 @@ static const struct {
 } directives[] = {
     { "scenario", read_scenario }, { "story", read_story }, { "where", read_where }, { "profile", read_profile },
     { "needs", read_needs }, { "guest", read_guest }, { "timeout", read_timeout }, { "env", read_env },
-    { "setup", read_setup }, { "fault", read_fault }, { "fault-env", read_fault_env }, { "run", read_run },
+    { "setup", read_setup }, { "fault", read_fault }, { "fault-env", read_fault_env }, { "fault-kill", read_fault_kill }, { "run", read_run },
     { "expect", read_expect },
 };
 

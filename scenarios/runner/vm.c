@@ -270,7 +270,12 @@ static void vm_end(struct machine *m)
     g_free(vm);
 }
 
-static const struct machine_ops vm_ops = { vm_exec, vm_end };
+static void vm_kill_hostd(struct machine *m)
+{
+    hostd_kill(&((struct vm *)m)->hostd);
+}
+
+static const struct machine_ops vm_ops = { vm_exec, vm_kill_hostd, vm_end };
 
 static bool open_host(struct bench *b, GError **error)
 {
