@@ -193,7 +193,6 @@ int vgpu_local_find(struct vgpu_device *device, const char *path, bool *nothing)
             vgpu_log(VGPU_LOG_ERROR, "%s: mapping the registers: %m", path);
             status = VGPU_ERROR_UNKNOWN;
         } else {
-            madvise(bar0, VGPU_BAR0_SIZE, MADV_DONTFORK);
             device->bar0 = bar0;
         }
     }
