@@ -3,6 +3,8 @@
 
 #include <dlfcn.h>
 
+#include "tap.h" /* here alone: it counts the tests of one source */
+
 /* CUjit_option and CUfunction_attribute. */
 enum { JIT_ERROR_LOG = 5, JIT_ERROR_LOG_SIZE = 6, FUNCTION_MAX_DYNAMIC_SHARED = 8 };
 
@@ -145,6 +147,17 @@ int is_array(int launched, CUdeviceptr got, const void *want, size_t count, size
         }
     free(data);
     return held_true;
+}
+
+int is_true(int held_true, const char *fmt, ...)
+{
+    char name[160];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(name, sizeof name, fmt, ap);
+    va_end(ap);
+    return ok(held_true, "%s: %s", variant, name);
 }
 
 u32 rnd(void)

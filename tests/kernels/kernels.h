@@ -6,11 +6,10 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cuda/cuda_abi.h"
 #include "cuda_api.h"
-#include "tap.h"
-
 #include "both.h"
 
 struct shape {
@@ -51,6 +50,8 @@ int gpu_launch(const char *kernel, struct shape grid, struct shape block, unsign
 /* One test: COUNT elements of SIZE bytes at a device address are those of WANT, bit for bit; the first that differ are named. */
 __attribute__((format(printf, 6, 7))) int is_array(int launched, CUdeviceptr got, const void *want, size_t count, size_t size, const char *fmt, ...);
 #define IS_ARRAY(launched, got, want, count, ...) is_array(launched, got, want, count, sizeof *(want), __VA_ARGS__)
+
+__attribute__((format(printf, 2, 3))) int is_true(int held_true, const char *fmt, ...);
 
 /* Reproducible numbers. */
 u32 rnd(void);
