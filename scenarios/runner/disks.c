@@ -99,7 +99,7 @@ static bool stage_scenario(struct bench *bench, const char *tree, GError **error
         if (!from || !copy(from, bin, programs[i], error))
             return false;
     }
-    /* The tests of the device are the build tree's alone. */
+    /* The tests of the device, and the corpus, are the build tree's alone. */
     tests = bench_program("bundle", NULL);
     return guest && copy(guest, tree, "guest", error) && (!tests || copy(tests, tree, "tests", error));
 }

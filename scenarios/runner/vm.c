@@ -233,8 +233,12 @@ static bool restore(struct vm *vm, const struct vm_spec *spec, GError **error)
     if (!overlay(spec->root, root, "qcow2", error))
         return false;
     vm->domain = domain_restore(vm->bench->host, state, spec->name, xml, error);
-    if (!vm->domain || !agent_wait(vm, RESTORE_SECONDS, error))
+    if (!vm->domain || !agent_wait(vm, RESTORE_SECONDS, error)) {
+        /* The next scenario makes a new one. */
+        if (!interrupted())
+            bench_remove_tree(dir);
         return false;
+    }
     note(vm, "restored in %.1f s (%s)", (double)(g_get_monotonic_time() - begin) / 1e6, spec->kvm ? "KVM" : "TCG");
     return true;
 }

@@ -41,6 +41,7 @@ static void test_errors(void)
         { HEAD "needs payload luck\n", "dir/x.vg:3:7: what can be needed is 'payload' and 'models'\n  needs payload luck\n        ^" },
         { HEAD "env A B\n", "dir/x.vg:3:6: a setting is NAME=VALUE\n  env A B\n       ^" },
         { HEAD "fault\n", "dir/x.vg:3:6: a command is missing\n  fault\n       ^" },
+        { HEAD "fault-kill qemu\n", "dir/x.vg:3:12: what can be killed on the host is 'hostd'\n  fault-kill qemu\n             ^" },
         { HEAD "run hostd ls\n", "dir/x.vg:3:5: 'hostd' is taken\n  run hostd ls\n      ^" },
         { HEAD "run a ls\nrun a ls\n", "dir/x.vg:4:5: 'a' is taken\n  run a ls\n      ^" },
         { HEAD "expect a exit 0\n", "dir/x.vg:3:8: no run above is named 'a'\n  expect a exit 0\n         ^" },
