@@ -223,7 +223,12 @@ static inline int children_of(pid_t parent, const char *name, pid_t *found, int 
 
 static inline void bad_end(void)
 {
+    char path[80];
+
     unlink(bad_log);
+    snprintf(path, sizeof path, "%s/hostd.sock", hostd_dir); /* a killed hostd leaves it */
+    unlink(path);
+    rmdir(hostd_dir);
 }
 
 /* argv: vgpu-hostd, libcuda.so.1. */
