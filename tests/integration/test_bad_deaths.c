@@ -109,7 +109,8 @@ static int busy(void)
         return 1;
     for (unsigned i = 0;; i++) {
         if (CU(cuMemcpyHtoDAsync_v2)(p, bytes, sizeof bytes, NULL) || bad_launch(&self, "store", p + i % 1000 * 4, i) ||
-            CU(cuMemAlloc_v2)(&q, 1 << 20) || CU(cuMemsetD8Async)(q, 1, 1 << 20, NULL) || CU(cuMemcpyDtoH_v2)(bytes, q, sizeof bytes) ||
+            CU(cuMemAlloc_v2)(&q, 1 << 20) || CU(cuMemsetD8Async)(q, 1, 1 << 20, NULL) || CU(cuMemcpyDtoH_v2)(bytes, q,
+                sizeof bytes) ||
             CU(cuMemFree_v2)(q))
             return 2;
         if (i == 10)

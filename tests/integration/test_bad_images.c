@@ -76,7 +76,8 @@ static void make_lz4(void)
     char packed[2 * sizeof bad_ptx];
 
     start();
-    member(VG_FATBIN_PTX, 50, 0x11 | VG_FATBIN_LZ4, packed, (size_t)LZ4_compress_default(bad_ptx, packed, sizeof bad_ptx, sizeof packed),
+    member(VG_FATBIN_PTX, 50, 0x11 | VG_FATBIN_LZ4, packed, (size_t)LZ4_compress_default(bad_ptx, packed, sizeof bad_ptx,
+        sizeof packed),
            sizeof bad_ptx);
 }
 
@@ -85,7 +86,8 @@ static void make_zstd(void)
     char packed[2 * sizeof bad_ptx];
 
     start();
-    member(VG_FATBIN_PTX, 50, 0x11 | VG_FATBIN_ZSTD, packed, ZSTD_compress(packed, sizeof packed, bad_ptx, sizeof bad_ptx, 3), sizeof bad_ptx);
+    member(VG_FATBIN_PTX, 50, 0x11 | VG_FATBIN_ZSTD, packed, ZSTD_compress(packed, sizeof packed, bad_ptx, sizeof bad_ptx, 3),
+        sizeof bad_ptx);
 }
 
 /* An ELF file for NVIDIA's machine, and nothing in it. */
@@ -102,7 +104,8 @@ static void make_machine_code(void)
 
 static int belongs(int status)
 {
-    return status == 0 || status == CUDA_ERROR_INVALID_IMAGE || status == CUDA_ERROR_NO_BINARY_FOR_GPU || status == 218 || status == 222;
+    return status == 0 || status == CUDA_ERROR_INVALID_IMAGE || status == CUDA_ERROR_NO_BINARY_FOR_GPU ||
+           status == 218 || status == 222;
 }
 
 /* Load what is in 'image'; 0 when the outcome is one that may be. Loaded modules are looked into and unloaded. */

@@ -21,7 +21,8 @@ static int fails(struct bad_client *c, const char *kernel, CUdeviceptr p, int st
     if (CU(cuMemAlloc_v2)(&other, 4) != status || bad_launch(c, kernel, p, 7) != status || CU(cuCtxSynchronize)() != status)
         return 3;
     CU(cuDevicePrimaryCtxReset_v2)(0);
-    if (CU(cuDevicePrimaryCtxRetain)(&c->context, 0) || CU(cuCtxSetCurrent)(c->context) || CU(cuModuleLoadData)(&c->module, bad_ptx))
+    if (CU(cuDevicePrimaryCtxRetain)(&c->context, 0) || CU(cuCtxSetCurrent)(c->context) || CU(cuModuleLoadData)(&c->module,
+        bad_ptx))
         return 4;
     return bad_works(c) ? 0 : 5;
 }
@@ -87,7 +88,8 @@ static int bad_copies(struct bad_client *c)
     if (!CU(cuMemcpyDtoH_v2)(buffer, 0x1000, sizeof buffer) || strcmp(buffer, "unchanged"))
         return 11;
     CU(cuDevicePrimaryCtxReset_v2)(0);
-    if (CU(cuDevicePrimaryCtxRetain)(&c->context, 0) || CU(cuCtxSetCurrent)(c->context) || CU(cuModuleLoadData)(&c->module, bad_ptx) ||
+    if (CU(cuDevicePrimaryCtxRetain)(&c->context, 0) || CU(cuCtxSetCurrent)(c->context) || CU(cuModuleLoadData)(&c->module,
+        bad_ptx) ||
         !bad_works(c))
         return 12;
     if (CU(cuMemsetD8_v2)(VGPU_HEAP_BASE + 3 * 1024 * VGPU_GIB, 1, 4096) == 0 && CU(cuCtxSynchronize)() == 0)
@@ -104,7 +106,8 @@ static int wrong_launches(struct bad_client *c)
     CUdeviceptr p;
     CUfunction f, none;
     void *params[] = {&p, &value}, *missing[] = {&p, NULL};
-    void *extra[] = {(void *)1, packed, (void *)2, &size, NULL}, *odd[] = {(void *)9, packed, NULL}, *no_size[] = {(void *)1, packed, NULL};
+    void *extra[] = {(void *)1, packed, (void *)2, &size, NULL}, *odd[] = {(void *)9, packed, NULL}, *no_size[] = {(void *)1,
+        packed, NULL};
     int bad = 0;
 
     if (CU(cuMemAlloc_v2)(&p, 4096) || CU(cuModuleGetFunction)(&f, c->module, "store"))
@@ -141,7 +144,8 @@ static int wrong_handles(struct bad_client *c)
     CUmodule module;
     int bad = 0;
 
-    if (CU(cuEventCreate)(&event, 0) || CU(cuEventDestroy_v2)(event) || CU(cuStreamCreate)(&stream, 0) || CU(cuStreamDestroy_v2)(stream) ||
+    if (CU(cuEventCreate)(&event, 0) || CU(cuEventDestroy_v2)(event) || CU(cuStreamCreate)(&stream,
+        0) || CU(cuStreamDestroy_v2)(stream) ||
         CU(cuModuleLoadData)(&module, bad_ptx) || CU(cuModuleUnload)(module))
         return 100;
     bad += CU(cuEventRecord)(event, NULL) != 400;
@@ -166,7 +170,8 @@ static int out_of_memory(struct bad_client *c)
 
     if (CU(cuMemGetInfo_v2)(&before, &total))
         return 10;
-    if (CU(cuMemAlloc_v2)(&p, (size_t)1 << 50) != 2 || CU(cuMemAlloc_v2)(&p, SIZE_MAX) != 2 || CU(cuMemAlloc_v2)(&p, total + 1) != 2 ||
+    if (CU(cuMemAlloc_v2)(&p, (size_t)1 << 50) != 2 || CU(cuMemAlloc_v2)(&p, SIZE_MAX) != 2 || CU(cuMemAlloc_v2)(&p,
+        total + 1) != 2 ||
         CU(cuMemAlloc_v2)(&p, 0) != 1)
         return 11;
     while (n < LARGEST && !(status = CU(cuMemAlloc_v2)(&list[n], (size_t)1 << 30)))

@@ -18,13 +18,18 @@ struct atomic {
 };
 
 static const struct atomic atomics[] = {
-    {"and", "b32", K_32, POOL_BITS, true, true},   {"or", "b32", K_32, POOL_BITS, true, true},    {"xor", "b32", K_32, POOL_BITS, true, true},
-    {"and", "b64", K_64, POOL_BITS, true, true},   {"or", "b64", K_64, POOL_BITS, true, true},    {"xor", "b64", K_64, POOL_BITS, true, true},
+    {"and", "b32", K_32, POOL_BITS, true, true},   {"or", "b32", K_32, POOL_BITS, true, true},    {"xor", "b32", K_32,
+        POOL_BITS, true, true},
+    {"and", "b64", K_64, POOL_BITS, true, true},   {"or", "b64", K_64, POOL_BITS, true, true},    {"xor", "b64", K_64,
+        POOL_BITS, true, true},
     {"exch", "b32", K_32, POOL_BITS, false, false}, {"exch", "b64", K_64, POOL_BITS, false, false},
-    {"add", "u32", K_32, POOL_BITS, true, true},   {"add", "s32", K_32, POOL_BITS, true, true},   {"add", "u64", K_64, POOL_BITS, true, true},
+    {"add", "u32", K_32, POOL_BITS, true, true},   {"add", "s32", K_32, POOL_BITS, true, true},   {"add", "u64", K_64,
+        POOL_BITS, true, true},
     {"inc", "u32", K_32, POOL_SMALL, false, true}, {"dec", "u32", K_32, POOL_SMALL, false, true},
-    {"min", "u32", K_32, POOL_BITS, true, true},   {"max", "u32", K_32, POOL_BITS, true, true},   {"min", "s32", K_32, POOL_BITS, true, true},
-    {"max", "s32", K_32, POOL_BITS, true, true},   {"min", "u64", K_64, POOL_BITS, true, true},   {"max", "u64", K_64, POOL_BITS, true, true},
+    {"min", "u32", K_32, POOL_BITS, true, true},   {"max", "u32", K_32, POOL_BITS, true, true},   {"min", "s32", K_32,
+        POOL_BITS, true, true},
+    {"max", "s32", K_32, POOL_BITS, true, true},   {"min", "u64", K_64, POOL_BITS, true, true},   {"max", "u64", K_64,
+        POOL_BITS, true, true},
     {"min", "s64", K_64, POOL_BITS, true, true},   {"max", "s64", K_64, POOL_BITS, true, true},
     {"add", "f32", K_32, POOL_F32, false, true},   {"add", "f64", K_64, POOL_F64, false, true},
     {"add.noftz", "f16", K_B16, POOL_F16X2, false, true}, {"add.noftz", "bf16", K_B16, POOL_BF16X2, false, true},
@@ -60,7 +65,8 @@ static uint64_t apply(const struct atomic *a, uint64_t old, uint64_t x)
         less = type[0] == 's' ? wide ? (int64_t)x < (int64_t)old : (int32_t)v < (int32_t)o : wide ? x < old : v < o;
         return (op[1] == 'i') == less ? x : old;
     }
-    old = !strcmp(op, "and") ? old & x : !strcmp(op, "or") ? old | x : !strcmp(op, "xor") ? old ^ x : !strcmp(op, "exch") ? x : old + x;
+    old = !strcmp(op, "and") ? old & x : !strcmp(op, "or") ? old | x : !strcmp(op, "xor") ? old ^ x : !strcmp(op,
+        "exch") ? x : old + x;
     return wide ? old : (uint32_t)old;
 }
 
@@ -118,8 +124,10 @@ static void alone(const struct atomic *a, int p)
     char r = reg[a->kind][1];
 
     ENTRY(.name = flat(own_text("atom_%s_%s_%s", a->op, a->type, places[p].name)), .pool = a->pool, .nout = 2,
-          .body = own_text("%s %s %s st%s.%s [%%d20+8], %%%c0; atom%s.%s.%s %%%c9, [%%d20+8], %%%c1; %s ld%s.%s %%%c9, [%%d20+8]; cvt.u64.u%d %%o1, %%%c9;", address_of(p),
-                           load_slot(a->kind, 0, 0), load_slot(a->kind, 1, 1), s, bits[a->kind], r, s, a->op, a->type, r, r, move_out[a->kind], s, bits[a->kind], r,
+          .body = own_text("%s %s %s st%s.%s [%%d20+8], %%%c0; atom%s.%s.%s %%%c9, [%%d20+8], %%%c1;"
+                           "%s ld%s.%s %%%c9, [%%d20+8]; cvt.u64.u%d %%o1, %%%c9;", address_of(p),
+                           load_slot(a->kind, 0, 0), load_slot(a->kind, 1, 1), s, bits[a->kind], r, s, a->op, a->type, r, r,
+                               move_out[a->kind], s, bits[a->kind], r,
                            16 << a->kind, r)) {
         OUT(0) = narrow(a, IN(0));
         OUT(1) = narrow(a, apply(a, narrow(a, IN(0)), narrow(a, IN(1))));
@@ -131,12 +139,15 @@ static void contended(const struct atomic *a, int p, const char *op)
 {
     const char *s = places[p].suffix, *old = own_text("%%%c9, ", reg[a->kind][1]);
     char r = reg[a->kind][1];
-    const char *at = p == 1 ? ".shared .align 16 .b8 few_s[64]; mov.u64 %d20, few_s;" : "mov.u64 %d20, few; mad.wide.u32 %d20, %ci, 64, %d20;";
+    const char *at = p == 1 ? ".shared .align 16 .b8 few_s[64]; mov.u64 %d20, few_s;" : "mov.u64 %d20, few;"
+            "mad.wide.u32 %d20, %ci, 64, %d20;";
 
     ENTRY(.name = flat(own_text("%s_%s_%s_contended_%s", op, a->op, a->type, places[p].name)), .pool = a->pool, .block = 256,
-          .body = own_text("%s %s and.b32 %%r30, %%ti, 7; mad.wide.u32 %%d20, %%r30, 8, %%d20; %s setp.lt.u32 %%p0, %%ti, 8; @%%p0 st%s.%s [%%d20], %%%c1; bar.sync 0;"
+          .body = own_text("%s %s and.b32 %%r30, %%ti, 7; mad.wide.u32 %%d20, %%r30, 8, %%d20; %s setp.lt.u32 %%p0, %%ti, 8;"
+                           "@%%p0 st%s.%s [%%d20], %%%c1; bar.sync 0;"
                            "%s%s.%s.%s %s[%%d20], %%%c0; bar.sync 0; ld%s.%s %%%c9, [%%d20]; %s",
-                           at, load_slot(a->kind, 0, 0), load_slot(a->kind, 1, 1), s, bits[a->kind], r, op, s, a->op, a->type, strcmp(op, "atom") ? "" : old, r, s,
+                           at, load_slot(a->kind, 0, 0), load_slot(a->kind, 1, 1), s, bits[a->kind], r, op, s, a->op, a->type,
+                               strcmp(op, "atom") ? "" : old, r, s,
                            bits[a->kind], r, move_out[a->kind])) {
         unsigned first = own.cta * 256;
         uint64_t x = narrow(a, IN_OF(first + own.tid % 8, 1));
@@ -167,10 +178,13 @@ static void contended_floats(void)
         for (int p = 0; p < 2; p++)
             for (int red = 0; red < 2; red++)
                 ENTRY(.name = flat(own_text("%s_add_%s_counts_%s", red ? "red" : "atom", t[k].type, places[p].name)), .block = 128,
-                      .body = own_text("%s and.b32 %%r30, %%ti, 3; mad.wide.u32 %%d20, %%r30, 8, %%d20; mov.u64 %%d21, 0; st%s.u64 [%%d20], %%d21; and.b32 %%r0, %%w0, 3; %s bar.sync 0;"
+                      .body = own_text("%s and.b32 %%r30, %%ti, 3; mad.wide.u32 %%d20, %%r30, 8, %%d20; mov.u64 %%d21, 0;"
+                                       "st%s.u64 [%%d20], %%d21; and.b32 %%r0, %%w0, 3; %s bar.sync 0;"
                                        "%s%s.add.%s %s[%%d20], %%%c1; bar.sync 0; ld%s.u64 %%o0, [%%d20];",
-                                       p ? ".shared .align 8 .b8 few_s[64]; mov.u64 %d20, few_s;" : "mov.u64 %d20, few; mad.wide.u32 %d20, %ci, 64, %d20;", places[p].suffix,
-                                       t[k].value, red ? "red" : "atom", places[p].suffix, t[k].type, red ? "" : own_text("%%%c9, ", reg[t[k].kind][1]), reg[t[k].kind][1],
+                                       p ? ".shared .align 8 .b8 few_s[64]; mov.u64 %d20, few_s;" : "mov.u64 %d20, few;"
+                                               "mad.wide.u32 %d20, %ci, 64, %d20;", places[p].suffix,
+                                       t[k].value, red ? "red" : "atom", places[p].suffix, t[k].type,
+                                           red ? "" : own_text("%%%c9, ", reg[t[k].kind][1]), reg[t[k].kind][1],
                                        places[p].suffix)) {
                     unsigned n = 0, code;
 
@@ -188,18 +202,23 @@ static void swaps(void)
 
         for (int kind = 0; kind < 3; kind++) /* compared with what is there in half of the lanes */
             ENTRY(.name = own_text("atom_cas_%s_%s", bits[kind], places[p].name), .nout = 2,
-                  .body = own_text("%s %s %s %s st%s.%s [%%d20+8], %%%c0; setp.lt.s32 %%p0, %%w3, 0; @%%p0 mov.%s %%%c1, %%%c0; atom%s.cas.%s %%%c9, [%%d20+8], %%%c1, %%%c2; %s"
+                  .body = own_text("%s %s %s %s st%s.%s [%%d20+8], %%%c0; setp.lt.s32 %%p0, %%w3, 0; @%%p0 mov.%s %%%c1, %%%c0;"
+                                   "atom%s.cas.%s %%%c9, [%%d20+8], %%%c1, %%%c2; %s"
                                    "ld%s.u%d %%o1, [%%d20+8];",
-                                   address_of(p), load_slot(kind, 0, 0), load_slot(kind, 1, 1), load_slot(kind, 2, 2), s, bits[kind], reg[kind][1], bits[kind], reg[kind][1],
-                                   reg[kind][1], s, bits[kind], reg[kind][1], reg[kind][1], reg[kind][1], move_out[kind], s, 16 << kind)) {
+                                   address_of(p), load_slot(kind, 0, 0), load_slot(kind, 1, 1), load_slot(kind, 2, 2), s,
+                                       bits[kind], reg[kind][1], bits[kind], reg[kind][1],
+                                   reg[kind][1], s, bits[kind], reg[kind][1], reg[kind][1], reg[kind][1], move_out[kind], s,
+                                       16 << kind)) {
                 struct atomic a = {.kind = kind};
 
                 OUT(0) = narrow(&a, IN(0));
                 OUT(1) = narrow(&a, (int32_t)W(3) < 0 || narrow(&a, IN(0)) == narrow(&a, IN(1)) ? IN(2) : IN(0));
             }
         ENTRY(.name = own_text("atom_cas_b128_%s", places[p].name), .nout = 4,
-              .body = own_text("%s .reg .b128 %%q<4>; st%s.v2.b64 [%%d20], {%%a0, %%a1}; mov.b64 %%d0, %%a1; setp.lt.s32 %%p0, %%w3, 0; @%%p0 not.b64 %%d0, %%d0; mov.b128 %%q0, {%%a0, %%d0};"
-                               "mov.b128 %%q1, {%%a2, %%a3}; atom%s.cas.b128 %%q2, [%%d20], %%q0, %%q1; mov.b128 {%%o0, %%o1}, %%q2; ld%s.v2.b64 {%%o2, %%o3}, [%%d20];",
+              .body = own_text("%s .reg .b128 %%q<4>; st%s.v2.b64 [%%d20], {%%a0, %%a1}; mov.b64 %%d0, %%a1;"
+                               "setp.lt.s32 %%p0, %%w3, 0; @%%p0 not.b64 %%d0, %%d0; mov.b128 %%q0, {%%a0, %%d0};"
+                               "mov.b128 %%q1, {%%a2, %%a3}; atom%s.cas.b128 %%q2, [%%d20], %%q0, %%q1;"
+                               "mov.b128 {%%o0, %%o1}, %%q2; ld%s.v2.b64 {%%o2, %%o3}, [%%d20];",
                                address_of(p), s, s, s)) {
             bool same = (int32_t)W(3) >= 0;
 
@@ -209,7 +228,8 @@ static void swaps(void)
             OUT(3) = same ? IN(3) : IN(1);
         }
         ENTRY(.name = own_text("atom_exch_b128_%s", places[p].name), .nout = 4,
-              .body = own_text("%s .reg .b128 %%q<4>; st%s.v2.b64 [%%d20], {%%a0, %%a1}; mov.b128 %%q1, {%%a2, %%a3}; atom%s.exch.b128 %%q2, [%%d20], %%q1; mov.b128 {%%o0, %%o1}, %%q2;"
+              .body = own_text("%s .reg .b128 %%q<4>; st%s.v2.b64 [%%d20], {%%a0, %%a1}; mov.b128 %%q1, {%%a2, %%a3};"
+                               "atom%s.exch.b128 %%q2, [%%d20], %%q1; mov.b128 {%%o0, %%o1}, %%q2;"
                                "ld%s.v2.b64 {%%o2, %%o3}, [%%d20];",
                                address_of(p), s, s, s)) {
             for (unsigned k = 0; k < 4; k++)
@@ -217,8 +237,10 @@ static void swaps(void)
         }
     }
     ENTRY(.name = "cas_loop_multiplies", .block = 128, /* an operation made of cas: a product that all threads of a block share */
-          .body = "mov.u64 %d20, few; mad.wide.u32 %d20, %ci, 64, %d20; mov.u32 %r0, 1; st.global.u32 [%d20], %r0; bar.sync 0; or.b32 %r1, %w0, 1; ld.volatile.global.u32 %r2, [%d20];"
-                  "L: mul.lo.u32 %r3, %r2, %r1; atom.global.cas.b32 %r4, [%d20], %r2, %r3; setp.eq.u32 %p0, %r4, %r2; mov.u32 %r2, %r4; @!%p0 bra L; bar.sync 0;"
+          .body = "mov.u64 %d20, few; mad.wide.u32 %d20, %ci, 64, %d20; mov.u32 %r0, 1; st.global.u32 [%d20], %r0; bar.sync 0;"
+                  "or.b32 %r1, %w0, 1; ld.volatile.global.u32 %r2, [%d20];"
+                  "L: mul.lo.u32 %r3, %r2, %r1; atom.global.cas.b32 %r4, [%d20], %r2, %r3; setp.eq.u32 %p0, %r4, %r2;"
+                  "mov.u32 %r2, %r4; @!%p0 bra L; bar.sync 0;"
                   "ld.volatile.global.u32 %r5, [%d20]; cvt.u64.u32 %o0, %r5;") {
         uint32_t x = 1;
 
@@ -227,9 +249,12 @@ static void swaps(void)
         OUT(0) = x;
     }
     ENTRY(.name = "spin_lock", .block = 64, /* every lane of a warp takes the block's lock in turn */
-          .body = "mov.u64 %d20, few; mad.wide.u32 %d20, %ci, 64, %d20; mov.u32 %r0, 0; st.global.v2.u32 [%d20], {%r0, %r0}; bar.sync 0;"
-                  "L: atom.global.acquire.gpu.cas.b32 %r1, [%d20], 0, 1; setp.ne.u32 %p0, %r1, 0; @%p0 bra L; ld.volatile.global.u32 %r2, [%d20+4]; add.u32 %r2, %r2, %w0;"
-                  "st.volatile.global.u32 [%d20+4], %r2; membar.gl; atom.global.release.gpu.exch.b32 %r3, [%d20], 0; bar.sync 0; ld.volatile.global.u32 %r4, [%d20+4]; cvt.u64.u32 %o0, %r4;") {
+          .body = "mov.u64 %d20, few; mad.wide.u32 %d20, %ci, 64, %d20; mov.u32 %r0, 0; st.global.v2.u32 [%d20], {%r0, %r0};"
+                  "bar.sync 0;"
+                  "L: atom.global.acquire.gpu.cas.b32 %r1, [%d20], 0, 1; setp.ne.u32 %p0, %r1, 0; @%p0 bra L;"
+                  "ld.volatile.global.u32 %r2, [%d20+4]; add.u32 %r2, %r2, %w0;"
+                  "st.volatile.global.u32 [%d20+4], %r2; membar.gl; atom.global.release.gpu.exch.b32 %r3, [%d20], 0; bar.sync 0;"
+                  "ld.volatile.global.u32 %r4, [%d20+4]; cvt.u64.u32 %o0, %r4;") {
         uint32_t x = 0;
 
         for (unsigned j = own.cta * 64; j < own.cta * 64 + 64; j++)
@@ -237,11 +262,14 @@ static void swaps(void)
         OUT(0) = x;
     }
     ENTRY(.name = "tickets", .block = 512, /* numbers handed out once each: their sum and their bits say so */
-          .body = "mov.u64 %d20, few; mov.u64 %d0, 0; st.global.v2.u64 [%d20], {%d0, %d0}; bar.sync 0; atom.global.add.u32 %r0, [%d20], 1; mul.lo.u32 %r1, %r0, %r0; red.global.add.u32 [%d20+4], %r0;"
-                  "red.global.add.u32 [%d20+8], %r1; bar.sync 0; ld.global.u32 %r2, [%d20]; ld.global.u32 %r3, [%d20+4]; ld.global.u32 %r4, [%d20+8]; mad.lo.u32 %r3, %r3, 7, %r4; mov.b64 %o0, {%r2, %r3};")
+          .body = "mov.u64 %d20, few; mov.u64 %d0, 0; st.global.v2.u64 [%d20], {%d0, %d0}; bar.sync 0;"
+                  "atom.global.add.u32 %r0, [%d20], 1; mul.lo.u32 %r1, %r0, %r0; red.global.add.u32 [%d20+4], %r0;"
+                  "red.global.add.u32 [%d20+8], %r1; bar.sync 0; ld.global.u32 %r2, [%d20]; ld.global.u32 %r3, [%d20+4];"
+                  "ld.global.u32 %r4, [%d20+8]; mad.lo.u32 %r3, %r3, 7, %r4; mov.b64 %o0, {%r2, %r3};")
         OUT(0) = 512 | (uint64_t)(511 * 512 / 2 * 7 + 511 * 512 * 1023 / 6) << 32;
     ENTRY(.name = "wrapping_counter", .block = 256,
-          .body = "mov.u64 %d20, few; mad.wide.u32 %d20, %ci, 64, %d20; mov.u32 %r0, 0; st.global.v2.u32 [%d20], {%r0, %r0}; bar.sync 0; atom.global.inc.u32 %r1, [%d20], 10; red.global.dec.u32 [%d20+4], 6;"
+          .body = "mov.u64 %d20, few; mad.wide.u32 %d20, %ci, 64, %d20; mov.u32 %r0, 0; st.global.v2.u32 [%d20], {%r0, %r0};"
+                  "bar.sync 0; atom.global.inc.u32 %r1, [%d20], 10; red.global.dec.u32 [%d20+4], 6;"
                   "bar.sync 0; ld.global.v2.u32 {%r2, %r3}, [%d20]; mov.b64 %o0, {%r2, %r3};")
         OUT(0) = 256 % 11 | (uint64_t)((7 - 256 % 7) % 7) << 32;
 }
@@ -255,10 +283,14 @@ static void vectors(void)
         char r;
         enum own_pool pool;
     } t[] = {
-        {"add", "f32", 2, 'f', POOL_F32},            {"add", "f32", 4, 'f', POOL_F32},           {"add.noftz", "f16", 2, 'h', POOL_F16X2},
-        {"add.noftz", "f16", 4, 'h', POOL_F16X2},    {"add.noftz", "f16", 8, 'h', POOL_F16X2},   {"add.noftz", "bf16", 8, 'h', POOL_BF16X2},
-        {"min.noftz", "f16", 4, 'h', POOL_F16X2},    {"max.noftz", "bf16", 4, 'h', POOL_BF16X2}, {"add.noftz", "f16x2", 2, 'r', POOL_F16X2},
-        {"add.noftz", "bf16x2", 4, 'r', POOL_BF16X2}, {"max.noftz", "f16x2", 4, 'r', POOL_F16X2},  {"min.noftz", "bf16x2", 2, 'r', POOL_BF16X2},
+        {"add", "f32", 2, 'f', POOL_F32},            {"add", "f32", 4, 'f', POOL_F32},           {"add.noftz", "f16", 2, 'h',
+            POOL_F16X2},
+        {"add.noftz", "f16", 4, 'h', POOL_F16X2},    {"add.noftz", "f16", 8, 'h', POOL_F16X2},   {"add.noftz", "bf16", 8, 'h',
+            POOL_BF16X2},
+        {"min.noftz", "f16", 4, 'h', POOL_F16X2},    {"max.noftz", "bf16", 4, 'h', POOL_BF16X2}, {"add.noftz", "f16x2", 2, 'r',
+            POOL_F16X2},
+        {"add.noftz", "bf16x2", 4, 'r', POOL_BF16X2}, {"max.noftz", "f16x2", 4, 'r', POOL_F16X2},  {"min.noftz", "bf16x2", 2,
+            'r', POOL_BF16X2},
     };
 
     for (unsigned k = 0; k < sizeof t / sizeof *t; k++)
@@ -271,7 +303,9 @@ static void vectors(void)
              * exchanged for a second use. */
             for (int i = 0; i < t[k].n; i++) {
                 load = own_text("%s%s%s", load, own_text("mov.b32 %%r40, %%w%d; mov.b32 %%r41, %%w%d;", i & 1, 2 + (i & 1)),
-                                i & 2 && t[k].r != 'f' ? "shl.b32 %r42, %r40, 16; shr.u32 %r40, %r40, 16; or.b32 %r40, %r40, %r42; shl.b32 %r42, %r41, 16; shr.u32 %r41, %r41, 16; or.b32 %r41, %r41, %r42;" : "");
+                                i & 2 && t[k].r != 'f' ? "shl.b32 %r42, %r40, 16; shr.u32 %r40, %r40, 16;"
+                                                         "or.b32 %r40, %r40, %r42; shl.b32 %r42, %r41, 16;"
+                                                         "shr.u32 %r41, %r41, 16; or.b32 %r41, %r41, %r42;" : "");
                 load = own_text("%s%s", load,
                                 t[k].r == 'h'   ? own_text("cvt.u16.u32 %%h%d, %%r40; cvt.u16.u32 %%h%d, %%r41;", i, 10 + i)
                                 : t[k].r == 'f' ? own_text("mov.b32 %%f%d, %%r40; mov.b32 %%f%d, %%r41;", i, 10 + i)
@@ -280,14 +314,20 @@ static void vectors(void)
                 x = own_text("%s%s%%%c%d", x, i ? ", " : "", t[k].r, 10 + i);
                 got = own_text("%s%s%%%c%d", got, i ? ", " : "", t[k].r, 20 + i);
             }
-            ENTRY(.name = flat(own_text("%s_%s_v%d_%s", red ? "red" : "atom", t[k].op, t[k].n, t[k].type)), .pool = t[k].pool, .nout = 4,
-                  .body = red ? own_text("mov.u64 %%d20, places; mad.wide.u32 %%d20, %%gi, 32, %%d20; %s mov.u64 %%d21, 0; st.global.v2.b64 [%%d20], {%%d21, %%d21}; %s red.global.%s.v%d.%s [%%d20], {%s}; ld.global.v2.b64 {%%o0, %%o1}, [%%d20];",
+            ENTRY(.name = flat(own_text("%s_%s_v%d_%s", red ? "red" : "atom", t[k].op, t[k].n, t[k].type)), .pool = t[k].pool,
+                .nout = 4,
+                  .body = red ? own_text("mov.u64 %%d20, places; mad.wide.u32 %%d20, %%gi, 32, %%d20; %s mov.u64 %%d21, 0;"
+                                         "st.global.v2.b64 [%%d20], {%%d21, %%d21}; %s red.global.%s.v%d.%s [%%d20], {%s};"
+                                         "ld.global.v2.b64 {%%o0, %%o1}, [%%d20];",
                                          load, old, t[k].op, t[k].n, t[k].type, x)
-                              : own_text("mov.u64 %%d20, places; mad.wide.u32 %%d20, %%gi, 32, %%d20; %s mov.u64 %%d21, 0; st.global.v2.b64 [%%d20], {%%d21, %%d21};"
+                              : own_text("mov.u64 %%d20, places; mad.wide.u32 %%d20, %%gi, 32, %%d20; %s mov.u64 %%d21, 0;"
+                                         "st.global.v2.b64 [%%d20], {%%d21, %%d21};"
                                          "st.global.v2.b64 [%%d20+16], {%%d21, %%d21}; %s"
-                                         "atom.global.%s.v%d.%s {%s}, [%%d20], {%s}; ld.global.v2.b64 {%%o0, %%o1}, [%%d20]; %s ld.global.v2.b64 {%%o2, %%o3}, [%%d20+16];",
+                                         "atom.global.%s.v%d.%s {%s}, [%%d20], {%s}; ld.global.v2.b64 {%%o0, %%o1}, [%%d20];"
+                                         "%s ld.global.v2.b64 {%%o2, %%o3}, [%%d20+16];",
                                          load, old, t[k].op, t[k].n, t[k].type, got, x,
-                                         t[k].n == 8 ? "st.global.v4.b16 [%d20+16], {%h20, %h21, %h22, %h23}; st.global.v4.b16 [%d20+24], {%h24, %h25, %h26, %h27};"
+                                         t[k].n == 8 ? "st.global.v4.b16 [%d20+16], {%h20, %h21, %h22, %h23};"
+                                                       "st.global.v4.b16 [%d20+24], {%h24, %h25, %h26, %h27};"
                                                      : own_text("st.global.v%d.b%d [%%d20+16], {%s};", t[k].n, 8 * size, got))) {
                 char was[16] = {0}, is[16] = {0};
 
@@ -321,15 +361,18 @@ static void vectors(void)
 /* Order and scope change no value when a thread is alone. */
 static void orders(void)
 {
-    static const char *const sems[] = {"relaxed", "acquire", "release", "acq_rel"}, *const scopes[] = {"cta", "cluster", "gpu", "sys"};
+    static const char *const sems[] = {"relaxed", "acquire", "release", "acq_rel"}, *const scopes[] = {"cta", "cluster", "gpu",
+        "sys"};
 
     for (int p = 0; p < 3; p++) {
         char *body = own_text("%s st%s.u32 [%%d20], %%w0; mov.u32 %%r5, 0;\n", address_of(p), places[p].suffix);
 
         for (int s = 0; s < 4; s++)
             for (int c = 0; c < 4; c++)
-                body = own_text("%satom.%s.%s%s.add.u32 %%r1, [%%d20], %%w1; mad.lo.u32 %%r5, %%r5, 3, %%r1;\n", body, sems[s], scopes[c], places[p].suffix);
-        body = own_text("%sred.relaxed.cta%s.add.u32 [%%d20], 1; red.release.gpu%s.max.s32 [%%d20], 0; red.relaxed.sys%s.or.b32 [%%d20], 1; ld%s.u32 %%r2, [%%d20]; mov.b64 %%o0, {%%r5, %%r2};", body,
+                body = own_text("%satom.%s.%s%s.add.u32 %%r1, [%%d20], %%w1; mad.lo.u32 %%r5, %%r5, 3, %%r1;\n", body, sems[s],
+                    scopes[c], places[p].suffix);
+        body = own_text("%sred.relaxed.cta%s.add.u32 [%%d20], 1; red.release.gpu%s.max.s32 [%%d20], 0;"
+                        "red.relaxed.sys%s.or.b32 [%%d20], 1; ld%s.u32 %%r2, [%%d20]; mov.b64 %%o0, {%%r5, %%r2};", body,
                         places[p].suffix, places[p].suffix, places[p].suffix, places[p].suffix);
         ENTRY(.name = own_text("orders_%s", places[p].name), .body = body) {
             uint32_t at = W(0), x = 0;
@@ -348,7 +391,8 @@ static void subnormals(void)
 {
     for (int p = 0; p < 2; p++)
         ENTRY(.name = own_text("atom_add_f32_subnormal_%s", places[p].name),
-              .body = own_text("%s and.b32 %%r0, %%w0, 0x807fffff; and.b32 %%r1, %%w1, 0x807fffff; mov.b32 %%f1, %%r1; st%s.u32 [%%d20], %%r0; atom%s.add.f32 %%f2, [%%d20], %%f1; ld%s.u32 %%r2, [%%d20];"
+              .body = own_text("%s and.b32 %%r0, %%w0, 0x807fffff; and.b32 %%r1, %%w1, 0x807fffff; mov.b32 %%f1, %%r1;"
+                               "st%s.u32 [%%d20], %%r0; atom%s.add.f32 %%f2, [%%d20], %%f1; ld%s.u32 %%r2, [%%d20];"
                                "mov.b32 %%r3, %%f2; mov.b64 %%o0, {%%r3, %%r2};",
                                address_of(p), places[p].suffix, places[p].suffix, places[p].suffix)) {
             uint32_t a = W(0) & 0x807fffff, b = W(1) & 0x807fffff, sum = bits_f32(f32_bits(a) + f32_bits(b));
