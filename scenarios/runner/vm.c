@@ -33,7 +33,7 @@ static void G_GNUC_PRINTF(2, 3) note(struct vm *vm, const char *format, ...)
     va_list ap;
 
     va_start(ap, format);
-    g_ptr_array_add(vm->base.facts, g_strdup_vprintf(format, ap));
+    g_ptr_array_add(vm->base.facts, g_strdelimit(g_strdup_vprintf(format, ap), "\n", ' '));
     va_end(ap);
 }
 
