@@ -326,6 +326,9 @@ int main(int argc, char **argv)
     is_u64(end_of(&bystander), 0, "also inside a call");
     ok(log_names("libcuda", "went away"), "the log says so");
     is_u64(bad_run(memory_back), 99, "a new client is refused");
+    ok(!witness_works(), "the witness has lost its GPU too, and says so");
     witness_stop();
+    hostd_pid = raw_start_hostd(bad_hostd, getenv("VGPU_SOCKET"), NULL);
+    is_u64(bad_run(memory_back), 0, "with a hostd started again at the same place, a new client works");
     return tap_done();
 }
