@@ -236,8 +236,8 @@ static inline void bad_end(void)
     rmdir(hostd_dir);
 }
 
-/* argv: vgpu-hostd, libcuda.so.1. */
-static inline void bad_setup(char **argv)
+/* argv: vgpu-hostd, libcuda.so.1. Their log is kept from 'level' up. */
+static inline void bad_setup(char **argv, const char *level)
 {
     int fd = mkstemp(bad_log);
     char setting[64];
@@ -249,7 +249,7 @@ static inline void bad_setup(char **argv)
     close(fd);
     atexit(bad_end);
     /* Libraries, hostd and executors all append to it. */
-    snprintf(setting, sizeof setting, "warn:%s", bad_log);
+    snprintf(setting, sizeof setting, "%s:%s", level, bad_log);
     setenv("VGPU_LOG", setting, 1);
     start_hostd(bad_hostd, "h100-pcie", NULL);
 }

@@ -84,6 +84,7 @@ static void kill_subject(struct subject *s)
 {
     kill(s->pid, SIGKILL);
     is_u64(end_of(s), 1000 + SIGKILL, "the client is killed");
+    ok(log_names("channel 1", "closed"), "the log says so");
 }
 
 /* ---- What they do ---- */
@@ -279,7 +280,7 @@ int main(int argc, char **argv)
     struct subject s, bystander;
 
     (void)argc;
-    bad_setup(argv);
+    bad_setup(argv, "info");
     witness_start();
     wanted_free = (size_t)bad_run(measure);
     ok(wanted_free >= 1 && wanted_free < 90, "%zu GiB are free at first", wanted_free);

@@ -236,7 +236,7 @@ int main(int argc, char **argv)
     };
 
     (void)argc;
-    bad_setup(argv);
+    bad_setup(argv, "warn");
     witness_start();
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
         is_u64(bad_run(tests[i].test), 0, "%s", tests[i].name);
