@@ -24,6 +24,9 @@ unit: all
 conformance: all
 	$(MESON_TEST) --suite conformance
 
+vm-test: deps
+	@scenarios/vm-test $(BUILD)
+
 payloads: all
 	vm-images/payload/fetch
 

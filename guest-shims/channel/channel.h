@@ -55,6 +55,9 @@ int vgpu_device_find(struct vgpu_device *device);
 /* The two ways. NOTHING tells apart "there is none" from "there is one, and it cannot be used", which was logged. */
 int vgpu_pci_find(struct vgpu_device *device, const char *sysfs, bool *nothing);
 int vgpu_local_find(struct vgpu_device *device, const char *path, bool *nothing);
+/* Closes the channels of a PCI device whose owners are gone (the lock on their byte is free), so that the host can grant their
+ * memory again. Not for a process that has a channel itself: its own lock would not stop it. Returns how many. */
+unsigned vgpu_pci_sweep(struct vgpu_device *device);
 /* Checks magic, version and host, reads the profile; for the two above. */
 int vgpu_device_identify(struct vgpu_device *device);
 

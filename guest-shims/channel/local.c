@@ -114,12 +114,14 @@ static void local_ring(struct vgpu_device *device)
     (void)n; /* a full counter rings as well */
 }
 
-/* hostd sends nothing on an open channel's connection, so readable means closed or a message that the channel died. */
+/* hostd sends nothing on an open channel's connection, so readable means closed. It keeps the connection when the executor has
+ * gone: that shows in the registers. */
 static bool local_alive(struct vgpu_device *device)
 {
     struct pollfd wait = {.fd = device->socket, .events = POLLIN};
 
-    return poll(&wait, 1, 0) == 0;
+    return poll(&wait, 1, 0) == 0 &&
+           vgpu_device_register(device, VGPU_REG_CHANNEL_STATE + 4 * device->channel) != VGPU_CHANNEL_DEAD;
 }
 
 static int local_connect(struct vgpu_device *device)
@@ -193,7 +195,6 @@ int vgpu_local_find(struct vgpu_device *device, const char *path, bool *nothing)
             vgpu_log(VGPU_LOG_ERROR, "%s: mapping the registers: %m", path);
             status = VGPU_ERROR_UNKNOWN;
         } else {
-            madvise(bar0, VGPU_BAR0_SIZE, MADV_DONTFORK);
             device->bar0 = bar0;
         }
     }

@@ -131,7 +131,7 @@ bool vgpu_memory_of_host(struct vgpu_memory *memory, const void *host, uint64_t 
         found = range && range->host;
         *va = address;
     }
-    for (size_t i = 0; !found && i < memory->range_count; i++) {
+    for (size_t i = 0; !found && memory->registered && i < memory->range_count; i++) {
         const struct vgpu_range *range = memory->ranges[i];
         if (range->kind != VGPU_RANGE_REGISTERED || address < (uintptr_t)range->host ||
             address - (uintptr_t)range->host >= range->host_size)

@@ -66,6 +66,7 @@ struct vgpu_memory {
     uint64_t returned; /* number of the last command that gave an extent back */
     struct vgpu_range **ranges; /* by address */
     size_t range_count, range_room;
+    size_t registered; /* how many of them are registered host memory */
     struct vgpu_piece *reservations; /* by address; 'offset' is the address */
     size_t reservation_count, reservation_room;
     struct vgpu_slab *slabs[VGPU_RANGE_KINDS][32]; /* those with a free slot, by kind and size class */

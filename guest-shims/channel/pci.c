@@ -46,7 +46,7 @@ static bool looks_like_gpu(const char *folder)
     char vendor[32], class[32];
 
     return read_text(folder, "vendor", vendor, sizeof vendor) && read_text(folder, "class", class, sizeof class) &&
-           strtoul(vendor, NULL, 16) == 0x10de && strtoul(class, NULL, 16) >> 8 == 0x0302;
+           strtoul(vendor, NULL, 16) == 0x10de && strtoul(class, NULL, 16) >> 16 == 0x03;
 }
 
 static int open_resource(const char *folder, const char *name)
@@ -60,7 +60,6 @@ static const char *bound_driver(const char *folder, char *text, size_t room)
 {
     char path[PATH_MAX];
     ssize_t n = file_in(folder, "driver", path) ? readlink(path, text, room - 1) : -1;
-
 
     if (n <= 0)
         return NULL;
@@ -107,38 +106,54 @@ static bool wait_state(const struct vgpu_device *device, uint32_t n, uint32_t wa
     return false;
 }
 
-/* A channel whose owner died is closed by whoever comes by; the caller holds its lock. */
-static bool sweep(struct vgpu_device *device, uint32_t n)
+static uint32_t channel_count(const struct vgpu_device *device)
 {
-    if (channel_state(device, n) == VGPU_CHANNEL_FREE)
-        return true;
-    vgpu_log(VGPU_LOG_INFO, "%s: channel %u was left open by a process that is gone; closing it", device->where, n);
-    device->bar0[VGPU_REG_CHANNEL_CLOSE / 4] = n;
-    return wait_state(device, n, VGPU_CHANNEL_FREE, VGPU_CHANNEL_FREE);
+    uint32_t count = vgpu_device_register(device, VGPU_REG_CHANNELS);
+
+    return count < VGPU_CHANNELS ? count : VGPU_CHANNELS;
+}
+
+unsigned vgpu_pci_sweep(struct vgpu_device *device)
+{
+    uint32_t count = channel_count(device);
+    unsigned swept = 0;
+
+    for (uint32_t n = 0; n < count; n++) {
+        if (channel_state(device, n) == VGPU_CHANNEL_FREE || !lock_channel(device, n, F_WRLCK))
+            continue;
+        /* Its owner may have closed it in between, and only then have let go of the lock. */
+        if (channel_state(device, n) != VGPU_CHANNEL_FREE) {
+            vgpu_log(VGPU_LOG_INFO, "%s: channel %u was left open by a process that is gone; closing it", device->where, n);
+            device->bar0[VGPU_REG_CHANNEL_CLOSE / 4] = n;
+            swept += wait_state(device, n, VGPU_CHANNEL_FREE, VGPU_CHANNEL_FREE);
+        }
+        lock_channel(device, n, F_UNLCK);
+    }
+    return swept;
+}
+
+/* Locks a channel that nobody uses. */
+static bool claim(struct vgpu_device *device)
+{
+    uint32_t count = channel_count(device);
+
+    for (uint32_t n = 0; n < count; n++) {
+        if (channel_state(device, n) != VGPU_CHANNEL_FREE || !lock_channel(device, n, F_WRLCK))
+            continue;
+        device->channel = n;
+        /* Another may have had it, and died, since its state was read. */
+        if (channel_state(device, n) == VGPU_CHANNEL_FREE)
+            return true;
+        lock_channel(device, n, F_UNLCK);
+    }
+    return false;
 }
 
 static int pci_open(struct vgpu_device *device)
 {
-    uint32_t count = vgpu_device_register(device, VGPU_REG_CHANNELS);
-    bool found = false;
-
-    if (count > VGPU_CHANNELS)
-        count = VGPU_CHANNELS;
-    for (uint32_t n = 0; n < count; n++) {
-        if (found && channel_state(device, n) == VGPU_CHANNEL_FREE)
-            continue;
-        if (!lock_channel(device, n, F_WRLCK))
-            continue;
-        bool free_now = sweep(device, n);
-        if (found || !free_now) {
-            lock_channel(device, n, F_UNLCK);
-            continue;
-        }
-        found = true;
-        device->channel = n;
-    }
-    if (!found) {
-        vgpu_log(VGPU_LOG_ERROR, "%s: all %u channels are taken by other processes", device->where, count);
+    vgpu_pci_sweep(device);
+    if (!claim(device)) {
+        vgpu_log(VGPU_LOG_ERROR, "%s: all %u channels are taken by other processes", device->where, channel_count(device));
         return VGPU_ERROR_OUT_OF_MEMORY;
     }
     device->bar0[VGPU_REG_CHANNEL_OPEN / 4] = device->channel;
@@ -168,41 +183,73 @@ static void pci_forget(struct vgpu_device *device)
 
 static const struct vgpu_transport pci = {"pci", pci_open, pci_close, pci_ring, pci_alive, pci_forget};
 
-static int try_function(struct vgpu_device *device, const char *folder)
+/* Whether the function answers accesses to its memory at all (bit 1 of PCI's command register). */
+static bool decodes_memory(const char *folder)
 {
-    char link[PATH_MAX];
+    char path[PATH_MAX];
+    uint8_t command[2] = {0xff, 0xff};
+    int fd = file_in(folder, "config", path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 
+    if (fd < 0)
+        return true; /* then BAR0 has the word */
+    ssize_t n = pread(fd, command, sizeof command, 4);
+    close(fd);
+    return n != sizeof command || command[0] & 2;
+}
+
+/* Maps BAR0. What an earlier try opened or mapped is used again: the descriptor of a device of ours is never closed. */
+static bool map_registers(struct vgpu_device *device, const char *folder)
+{
+    bool again = !strcmp(device->where, folder);
+
+    if (again && device->bar0)
+        return true;
     snprintf(device->where, sizeof device->where, "%.*s", (int)sizeof device->where - 1, folder);
-    device->bar0_fd = open_resource(folder, "resource0");
+    if (!again || device->bar0_fd < 0)
+        device->bar0_fd = open_resource(folder, "resource0");
     if (device->bar0_fd < 0) {
         vgpu_log(VGPU_LOG_ERROR, "%s/resource0: %m%s", folder,
                  errno == EACCES ? " (is this user in the group that owns it?)" : "");
-        return VGPU_ERROR_NO_DEVICE;
+        return false;
     }
     void *bar0 = mmap(NULL, VGPU_BAR0_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, device->bar0_fd, 0);
     if (bar0 == MAP_FAILED) {
-        const char *driver = bound_driver(folder, link, sizeof link);
-        vgpu_log(VGPU_LOG_ERROR, "%s: BAR0 cannot be mapped: %m%s%s", folder, driver ? "; driver bound: " : "",
-                 driver ? driver : "");
-        return VGPU_ERROR_NO_DEVICE;
+        vgpu_log(VGPU_LOG_ERROR, "%s: BAR0 cannot be mapped: %m", folder);
+        return false;
     }
-    madvise(bar0, VGPU_BAR0_SIZE, MADV_DONTFORK);
     device->bar0 = bar0;
-    uint32_t magic = vgpu_device_register(device, VGPU_REG_MAGIC);
-    if (magic != VGPU_MAGIC) {
-        const char *driver = bound_driver(folder, link, sizeof link);
-        if (magic == UINT32_MAX)
-            vgpu_log(VGPU_LOG_ERROR, "%s: BAR disabled%s%s (echo 1 > enable switches it on)", folder,
-                     driver ? ", driver bound: " : "", driver ? driver : "");
-        else
-            vgpu_log(VGPU_LOG_ERROR, "%s: not a VGPU-STUB device: BAR0 begins with %#x, not %#x%s%s", folder, magic,
-                     VGPU_MAGIC, driver ? "; driver bound: " : "", driver ? driver : "");
-        munmap(bar0, VGPU_BAR0_SIZE);
+    return true;
+}
+
+/* Whether BAR0 is that of our device; if not, lets go of it and says why. */
+static bool is_ours(struct vgpu_device *device, const char *folder)
+{
+    bool decodes = decodes_memory(folder);
+    uint32_t magic = decodes ? vgpu_device_register(device, VGPU_REG_MAGIC) : UINT32_MAX;
+    char link[PATH_MAX];
+    const char *driver = bound_driver(folder, link, sizeof link);
+
+    if (magic == VGPU_MAGIC)
+        return true;
+    if (magic == UINT32_MAX)
+        vgpu_log(VGPU_LOG_ERROR, "%s: BAR disabled%s%s (echo 1 > enable switches it on)", folder,
+                 driver ? ", driver bound: " : "", driver ? driver : "");
+    else
+        vgpu_log(VGPU_LOG_ERROR, "%s: not a VGPU-STUB device: BAR0 begins with %#x, not %#x%s%s", folder, magic, VGPU_MAGIC,
+                 driver ? "; driver bound: " : "", driver ? driver : "");
+    if (decodes) {
+        munmap((void *)(uintptr_t)device->bar0, VGPU_BAR0_SIZE);
         close(device->bar0_fd); /* not ours, so nothing is locked there */
         device->bar0 = NULL;
         device->bar0_fd = -1;
-        return VGPU_ERROR_NO_DEVICE;
     }
+    return false;
+}
+
+static int try_function(struct vgpu_device *device, const char *folder)
+{
+    if (!map_registers(device, folder) || !is_ours(device, folder))
+        return VGPU_ERROR_NO_DEVICE;
     int status = vgpu_device_identify(device);
     if (status)
         return status;

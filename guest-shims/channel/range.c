@@ -69,6 +69,7 @@ int vgpu_range_insert(struct vgpu_memory *memory, struct vgpu_range *range)
     memmove(memory->ranges + i + 1, memory->ranges + i, (memory->range_count - i) * sizeof *memory->ranges);
     memory->ranges[i] = range;
     memory->range_count++;
+    memory->registered += range->kind == VGPU_RANGE_REGISTERED;
     return 0;
 }
 
@@ -77,6 +78,7 @@ void vgpu_range_remove(struct vgpu_memory *memory, struct vgpu_range *range)
     size_t i = vgpu_range_index(memory, range->va);
 
     memory->range_count--;
+    memory->registered -= range->kind == VGPU_RANGE_REGISTERED;
     memmove(memory->ranges + i, memory->ranges + i + 1, (memory->range_count - i) * sizeof *memory->ranges);
 }
 

@@ -4,7 +4,8 @@
  * There is one device, one channel and one device memory a process; contexts, streams, modules and so on exist only here.
  * The ring runs its commands in order, so a stream is an ordering label, and an event is the number of a command.
  *
- * Locks, in the order in which they are taken: driver.lock (initialisation, contexts), capture's, library and module locks, the handle table's, the memory's, the channel's. */
+ * Locks, in the order in which they are taken: driver.lock (initialisation, contexts), capture's, library and module locks,
+ * the handle table's, the memory's, the channel's. */
 #ifndef VGPU_CUDA_DRIVER_H
 #define VGPU_CUDA_DRIVER_H
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "cuda/driver.h"
@@ -31,6 +32,23 @@ static void list(char *archs, size_t room, const struct vg_fatbin_member *member
         snprintf(archs + length, room - length, "%s%s_%u", length ? " " : "", kind, member->sm);
 }
 
+/* Whether all n bytes at p are mapped. An image comes without a size: one that lies about its own must not be followed off the
+ * end of memory. */
+static bool mapped(const void *p, size_t n)
+{
+    unsigned char pages[4096];
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)p & -page, end;
+
+    if (__builtin_add_overflow((uintptr_t)p, n, &end))
+        return false;
+    for (uintptr_t step; at < end; at += step) {
+        step = end - at < sizeof pages * page ? end - at : sizeof pages * page;
+        if (mincore((void *)at, step, pages))
+            return false;
+    }
+    return true;
+}
+
 static int take_fatbin(const void *image, size_t max, struct vgpu_image *taken)
 {
     uint32_t cc = vgpu_profile()->cc_major * 10 + vgpu_profile()->cc_minor;
@@ -41,7 +59,7 @@ static int take_fatbin(const void *image, size_t max, struct vgpu_image *taken)
     char archs[256] = "";
     int more;
 
-    if (!vg_fatbin_begin(&walk, image, max))
+    if (!vg_fatbin_begin(&walk, image, max) || !mapped(image, (size_t)(walk.end - (const uint8_t *)image)))
         return CUDA_ERROR_INVALID_IMAGE;
     while (from = walk.at, (more = vg_fatbin_next(&walk, &member)) > 0) {
         list(archs, sizeof archs, &member);

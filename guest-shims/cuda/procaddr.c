@@ -122,18 +122,16 @@ static int variant(const char *name, int version)
     return -1;
 }
 
-/* In this library, whatever else may be loaded. */
+/* In this library, whatever else may be loaded. The handle is given back, or the library could never be unloaded. */
 static void *own_symbol(const char *name)
 {
-    static void *self;
-    void *handle = __atomic_load_n(&self, __ATOMIC_RELAXED);
     Dl_info info;
+    void *self = dladdr(&versions, &info) ? dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+    void *symbol = self ? dlsym(self, name) : NULL;
 
-    if (!handle && dladdr(&versions, &info)) {
-        handle = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
-        __atomic_store_n(&self, handle, __ATOMIC_RELAXED);
-    }
-    return handle ? dlsym(handle, name) : NULL;
+    if (self)
+        dlclose(self);
+    return symbol;
 }
 
 static void *find(const char *name, const char *suffix)

@@ -184,25 +184,14 @@ cudaError_t impl_cudaMemcpy3DPeerAsync(const cudaMemcpy3DPeerParms *params, cuda
 
 /* ---- variables ---- */
 
-static cudaError_t inside(const void *symbol, size_t size, size_t offset, CUdeviceptr *address)
-{
-    size_t room = 0;
-    cudaError_t error = runtime_enter();
-
-    if (!error)
-        error = registry_variable(symbol, address, &room);
-    if (!error && (offset > room || size > room - offset))
-        error = CUDA_ERROR_INVALID_VALUE;
-    *address += offset;
-    return error;
-}
-
 static cudaError_t to_symbol(const void *symbol, const void *src, size_t size, size_t offset, int kind, cudaStream_t stream,
                              bool async)
 {
     CUdeviceptr address = 0;
-    cudaError_t error = inside(symbol, size, offset, &address);
+    cudaError_t error = runtime_enter();
 
+    if (!error)
+        error = registry_range(symbol, size, offset, &address);
     if (!error && kind != COPY_HOST_TO_DEVICE && kind != COPY_DEVICE_TO_DEVICE && kind != COPY_DEFAULT)
         error = RT_INVALID_MEMCPY_DIRECTION;
     return error ? report(error) : copy_1d((void *)(uintptr_t)address, src, size, kind, stream, async);
@@ -212,8 +201,10 @@ static cudaError_t from_symbol(void *dst, const void *symbol, size_t size, size_
                                bool async)
 {
     CUdeviceptr address = 0;
-    cudaError_t error = inside(symbol, size, offset, &address);
+    cudaError_t error = runtime_enter();
 
+    if (!error)
+        error = registry_range(symbol, size, offset, &address);
     if (!error && kind != COPY_DEVICE_TO_HOST && kind != COPY_DEVICE_TO_DEVICE && kind != COPY_DEFAULT)
         error = RT_INVALID_MEMCPY_DIRECTION;
     return error ? report(error) : copy_1d(dst, (const void *)(uintptr_t)address, size, kind, stream, async);
@@ -239,4 +230,35 @@ cudaError_t impl_cudaMemcpyFromSymbolAsync(void *dst, const void *symbol, size_t
                                            cudaStream_t stream)
 {
     return from_symbol(dst, symbol, size, offset, kind, stream, true);
+}
+
+/* ---- batches: one copy after the other in the stream's order, which is one of the orders that are allowed ---- */
+
+static cudaError_t batch(void *const *dsts, void *const *srcs, const size_t *sizes, size_t count, size_t *failed,
+                         cudaStream_t stream)
+{
+    cudaError_t error = 0;
+
+    if (!dsts || !srcs || !sizes || !count)
+        return report(CUDA_ERROR_INVALID_VALUE);
+    for (size_t i = 0; i < count && !error; i++) {
+        error = copy_1d(dsts[i], srcs[i], sizes[i], COPY_DEFAULT, stream, true);
+        if (error && failed)
+            *failed = i;
+    }
+    return error;
+}
+
+cudaError_t impl_cudaMemcpyBatchAsync(void *const *dsts, void *const *srcs, const size_t *sizes, size_t count,
+                                      cudaMemcpyAttributes *attributes, size_t *indices, size_t attribute_count,
+                                      cudaStream_t stream)
+{
+    return batch(dsts, srcs, sizes, count, NULL, stream);
+}
+
+cudaError_t impl_cudaMemcpyBatchAsync_v12(void **dsts, void **srcs, size_t *sizes, size_t count,
+                                          cudaMemcpyAttributes *attributes, size_t *indices, size_t attribute_count,
+                                          size_t *failed, cudaStream_t stream)
+{
+    return batch(dsts, srcs, sizes, count, failed, stream);
 }

@@ -10,7 +10,6 @@ PASS(cudaGraphNodeFindInClone, (cudaGraphNode_t *node, cudaGraphNode_t original,
 PASS(cudaGraphGetNodes, (cudaGraph_t graph, cudaGraphNode_t *nodes, size_t *count), cuGraphGetNodes(graph, nodes, count))
 PASS(cudaGraphGetRootNodes, (cudaGraph_t graph, cudaGraphNode_t *nodes, size_t *count),
      cuGraphGetRootNodes(graph, nodes, count))
-PASS(cudaGraphDebugDotPrint, (cudaGraph_t graph, const char *path, uint32_t flags), cuGraphDebugDotPrint(graph, path, flags))
 
 PASS(cudaGraphGetEdges,
      (cudaGraph_t graph, cudaGraphNode_t *from, cudaGraphNode_t *to, cudaGraphEdgeData *edges, size_t *count),

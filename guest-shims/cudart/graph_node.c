@@ -187,6 +187,40 @@ cudaError_t impl_cudaGraphExecMemcpyNodeSetParams1D(cudaGraphExec_t exec, cudaGr
     return impl_cudaGraphExecMemcpyNodeSetParams(exec, node, &params);
 }
 
+/* To and from variables: WHERE is a call's first parameters, CALL what it is with plain memory. */
+#define SYMBOL_COPIES(name_to, name_from, WHERE, call)                                                                    \
+    cudaError_t impl_##name_to(WHERE, const void *symbol, const void *src, size_t size, size_t offset, cudaMemcpyKind kind) \
+    {                                                                                                                     \
+        uint64_t dst = 0;                                                                                                 \
+        cudaError_t error = runtime_enter();                                                                              \
+        if (!error)                                                                                                       \
+            error = registry_range(symbol, size, offset, &dst);                                                           \
+        if (error)                                                                                                        \
+            return report(error);                                                                                         \
+        cudaMemcpy3DParms params = run_of_bytes((void *)(uintptr_t)dst, src, size, kind);                                 \
+        return call;                                                                                                      \
+    }                                                                                                                     \
+    cudaError_t impl_##name_from(WHERE, void *dst, const void *symbol, size_t size, size_t offset, cudaMemcpyKind kind)   \
+    {                                                                                                                     \
+        uint64_t src = 0;                                                                                                 \
+        cudaError_t error = runtime_enter();                                                                              \
+        if (!error)                                                                                                       \
+            error = registry_range(symbol, size, offset, &src);                                                           \
+        if (error)                                                                                                        \
+            return report(error);                                                                                         \
+        cudaMemcpy3DParms params = run_of_bytes(dst, (const void *)(uintptr_t)src, size, kind);                           \
+        return call;                                                                                                      \
+    }
+#define NEW_NODE cudaGraphNode_t *node, cudaGraph_t graph, const cudaGraphNode_t *dependencies, size_t count
+#define OLD_NODE cudaGraphNode_t node
+#define EXEC_NODE cudaGraphExec_t exec, cudaGraphNode_t node
+SYMBOL_COPIES(cudaGraphAddMemcpyNodeToSymbol, cudaGraphAddMemcpyNodeFromSymbol, NEW_NODE,
+              impl_cudaGraphAddMemcpyNode(node, graph, dependencies, count, &params))
+SYMBOL_COPIES(cudaGraphMemcpyNodeSetParamsToSymbol, cudaGraphMemcpyNodeSetParamsFromSymbol, OLD_NODE,
+              impl_cudaGraphMemcpyNodeSetParams(node, &params))
+SYMBOL_COPIES(cudaGraphExecMemcpyNodeSetParamsToSymbol, cudaGraphExecMemcpyNodeSetParamsFromSymbol, EXEC_NODE,
+              impl_cudaGraphExecMemcpyNodeSetParams(exec, node, &params))
+
 static void *pointer_of(int type, const void *host, CUdeviceptr device)
 {
     return type == CU_MEMORYTYPE_HOST ? (void *)host : (void *)(uintptr_t)device;

@@ -78,11 +78,13 @@ cudaError_t impl_cudaLaunchKernel(const void *func, dim3 grid, dim3 block, void 
     return launch(func, grid, block, args, shared, stream, false);
 }
 
-/* What nvcc 13 generates: the kernel comes from __cudaGetKernel. */
+/* What nvcc 13 generates: the kernel comes from __cudaGetKernel. Where that failed, its error is the launch's. */
 cudaError_t impl___cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block, void **args, size_t shared,
                                     cudaStream_t stream)
 {
-    return launch(kernel, grid, block, args, shared, stream, false);
+    cudaError_t before = impl_cudaPeekAtLastError();
+
+    return !kernel && before ? before : launch(kernel, grid, block, args, shared, stream, false);
 }
 
 cudaError_t impl_cudaLaunchCooperativeKernel(const void *func, dim3 grid, dim3 block, void **args, size_t shared,

@@ -28,15 +28,3 @@ cudaError_t impl_cudaLibraryGetGlobal(void **pointer, size_t *size, cudaLibrary_
         *pointer = (void *)(uintptr_t)va;
     return report(error);
 }
-
-cudaError_t impl_cudaLibraryGetManaged(void **pointer, size_t *size, cudaLibrary_t library, const char *name)
-{
-    CUdeviceptr va = 0;
-    cudaError_t error = runtime_enter();
-
-    if (!error)
-        error = cuLibraryGetManaged(&va, size, library, name);
-    if (!error && pointer)
-        *pointer = (void *)(uintptr_t)va;
-    return report(error);
-}

@@ -216,11 +216,3 @@ cudaError_t impl_cudaMemPrefetchAsync_v12(const void *pointer, size_t size, int3
 
     return report(error ? error : cuMemPrefetchAsync_v2(VA(pointer), size, location_of(device), 0, stream));
 }
-
-cudaError_t impl_cudaMemRangeGetAttribute(void *data, size_t data_size, cudaMemRangeAttribute attribute, const void *pointer,
-                                          size_t size)
-{
-    cudaError_t error = runtime_enter();
-
-    return report(error ? error : cuMemRangeGetAttribute(data, data_size, attribute, VA(pointer), size));
-}

@@ -19,7 +19,7 @@ struct fatbin {
     const struct fatbin_wrapper *wrapper;
     pthread_mutex_t lock;
     CUlibrary library; /* NULL: not loaded */
-    cudaError_t error; /* of the attempt to load it, which is not repeated */
+    cudaError_t error; /* what is wrong with the image: then loading it is not tried again */
     struct managed {
         void **host;
         const char *name;
@@ -181,22 +181,34 @@ static void fill_managed(struct fatbin *fatbin)
     }
 }
 
+/* Errors that are the image's, whatever the state of the context. */
+static bool is_of_image(cudaError_t error)
+{
+    enum { INVALID_PTX = 218, UNSUPPORTED_PTX_VERSION = 222, INVALID_SOURCE = 300 };
+
+    return error == CUDA_ERROR_INVALID_IMAGE || error == CUDA_ERROR_NO_BINARY_FOR_GPU || error == INVALID_PTX ||
+           error == UNSUPPORTED_PTX_VERSION || error == INVALID_SOURCE;
+}
+
 static cudaError_t load(struct fatbin *fatbin)
 {
     const struct fatbin_wrapper *wrapper = fatbin->wrapper;
 
     pthread_mutex_lock(&fatbin->lock);
-    if (!fatbin->library && !fatbin->error) {
-        if (!wrapper || wrapper->magic != FATBIN_WRAPPER_MAGIC || !wrapper->data)
-            fatbin->error = CUDA_ERROR_INVALID_IMAGE;
-        else
-            fatbin->error = cuLibraryLoadData(&fatbin->library, wrapper->data, NULL, NULL, 0, NULL, NULL, 0);
-        if (fatbin->error)
-            vgpu_log(VGPU_LOG_ERROR, "a registered fat binary cannot be loaded: %s", impl_cudaGetErrorString(fatbin->error));
-        else
-            fill_managed(fatbin);
-    }
     cudaError_t error = fatbin->error;
+    if (!fatbin->library && !error) {
+        if (!wrapper || wrapper->magic != FATBIN_WRAPPER_MAGIC || !wrapper->data)
+            error = CUDA_ERROR_INVALID_IMAGE;
+        else
+            error = cuLibraryLoadData(&fatbin->library, wrapper->data, NULL, NULL, 0, NULL, NULL, 0);
+        if (error) {
+            fatbin->library = NULL;
+            fatbin->error = is_of_image(error) ? error : 0;
+            vgpu_log(VGPU_LOG_ERROR, "a registered fat binary cannot be loaded: %s", impl_cudaGetErrorString(error));
+        } else {
+            fill_managed(fatbin);
+        }
+    }
     pthread_mutex_unlock(&fatbin->lock);
     return error;
 }
@@ -262,6 +274,17 @@ cudaError_t registry_variable(const void *host, uint64_t *address, size_t *size)
     return error == CUDA_ERROR_NOT_FOUND ? RT_INVALID_SYMBOL : error;
 }
 
+cudaError_t registry_range(const void *host, size_t size, size_t offset, uint64_t *address)
+{
+    size_t room = 0;
+    cudaError_t error = registry_variable(host, address, &room);
+
+    if (!error && (offset > room || size > room - offset))
+        error = CUDA_ERROR_INVALID_VALUE;
+    *address += offset;
+    return error;
+}
+
 void *registry_host(void *kernel, void *function)
 {
     const void *host = NULL;
@@ -316,11 +339,16 @@ cudaError_t impl_cudaGetFuncBySymbol(cudaFunction_t *function, const void *symbo
 
 cudaError_t impl_cudaGetKernel(cudaKernel_t *kernel, const void *host)
 {
+    CUkernel found = NULL;
     cudaError_t error = runtime_enter();
 
     if (!error && !kernel)
         error = CUDA_ERROR_INVALID_VALUE;
-    return report(error ? error : registry_kernel(host, kernel));
+    if (!error)
+        error = registry_kernel(host, &found);
+    if (kernel)
+        *kernel = error ? NULL : found;
+    return report(error);
 }
 
 cudaError_t impl___cudaGetKernel(cudaKernel_t *kernel, const void *host)

@@ -52,6 +52,8 @@ cudaError_t registry_kernel(const void *host, CUkernel *kernel);
 cudaError_t registry_function(const void *host, CUfunction *function);
 /* Address and size of the __device__ or __constant__ variable behind a host address. */
 cudaError_t registry_variable(const void *host, uint64_t *address, size_t *size);
+/* The address of SIZE bytes at OFFSET in it; INVALID_VALUE when it ends before. */
+cudaError_t registry_range(const void *host, size_t size, size_t offset, uint64_t *address);
 /* The host address that was registered for a kernel, or KERNEL itself. */
 void *registry_host(void *kernel, void *function);
 

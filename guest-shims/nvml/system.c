@@ -10,7 +10,7 @@
 
 /* The device is found once and kept: closing it again would be a different moment to lose it. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct vgpu_device the_device;
+static struct vgpu_device the_device = {.bar0_fd = -1, .bar2_fd = -1, .socket = -1, .doorbell = -1};
 static bool found;
 static unsigned users; /* nvmlInit without its nvmlShutdown; atomic */
 
@@ -35,7 +35,6 @@ nvmlReturn_t impl_nvmlInitWithFlags(uint32_t flags)
         return NVML_INVALID_ARGUMENT;
     pthread_mutex_lock(&lock);
     if (!found) {
-        the_device.bar0_fd = the_device.bar2_fd = the_device.socket = the_device.doorbell = -1;
         status = of_cuda(vgpu_device_find(&the_device));
         found = !status;
     }

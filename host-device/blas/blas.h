@@ -42,6 +42,9 @@ bool blas_trsm_supported(const struct blas_trsm *t);
 /* op(A) X = alpha B, or X op(A) = alpha B; X overwrites B. */
 void blas_trsm_run(const struct blas_trsm *t, const void *a, void *b);
 
+/* Have the library start its threads now rather than at the first large product. */
+void blas_start_threads(void);
+
 /* How many columns and rows a matrix as stored has, to know its bytes: ld * (columns - 1) + rows elements. */
 static inline uint64_t blas_extent(uint64_t rows, uint64_t columns, uint64_t ld)
 {

@@ -142,6 +142,16 @@ bool blas_gemm_run(const struct blas_gemm *g, const void *a, const void *b, void
     return float_gemm(g, a, b, c);
 }
 
+void blas_start_threads(void)
+{
+    enum { N = 192 }; /* large enough to be split */
+    float *m = calloc(3 * N * N, sizeof(*m));
+
+    if (m)
+        cblas_sgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, N, N, N, 1, m, N, m + N * N, N, 0, m + 2 * N * N, N);
+    free(m);
+}
+
 bool blas_trsm_supported(const struct blas_trsm *t)
 {
     return (t->type == BLAS_R_32F || t->type == BLAS_R_64F) && t->op <= BLAS_C && t->m <= INT32_MAX && t->n <= INT32_MAX &&

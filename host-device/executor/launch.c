@@ -79,6 +79,7 @@ uint32_t vgx_cmd_launch(void *executor, const struct vgpu_cmd_launch *c, const v
         launch.grid_workspace = x->grid_workspace;
     }
 
+    vgx_engine_prepare(&f->engine, f->kernel, f->ptx->name, &launch);
     start = seconds();
     vg_pool_launch(x->pool, f->kernel, &launch, &fault);
     vg_log(VG_LOG_DEBUG, "launch %" PRIu64 " %s grid %u,%u,%u block %u,%u,%u shared %u %.3f ms", launch.grid_id, f->ptx->name,

@@ -15,11 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "blas/blas.h"
 #include "decode.h"
 #include "executor/executor.h"
 #include "executor/pool.h"
-#include "executor/start.h"
+#include "executor/sandbox.h"
 #include "executor/socket.h"
+#include "executor/start.h"
 #include "ring_commands.h"
 #include "ring_decode.h"
 
@@ -254,6 +256,7 @@ int main(int argc, char **argv)
 {
     static struct vgx x;
     struct vgpu_msg ready = { .type = VGPU_MSG_READY };
+    bool compiles;
     char who[32];
 
     snprintf(who, sizeof(who), "executor %s", argc > 1 ? argv[1] : "?");
@@ -263,7 +266,14 @@ int main(int argc, char **argv)
         vg_log(VG_LOG_ERROR, "cannot start: %s", strerror(errno));
         return 2;
     }
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    blas_start_threads();
+    compiles = vgx_engine_init();
+#ifndef __SANITIZE_ADDRESS__ /* whose run time asks for much more */
+    if (!vgx_sandbox_enter(compiles)) {
+        vg_log(VG_LOG_ERROR, "cannot confine itself: %s", strerror(errno));
+        return 2;
+    }
+#endif
     ready.channel = x.channel;
     if (!vg_msg_send(x.control_socket, &ready, NULL, 0, NULL, 0))
         return 2;

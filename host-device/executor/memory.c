@@ -67,6 +67,7 @@ uint32_t vgx_cmd_ungrant(void *executor, const struct vgpu_cmd_ungrant *c)
 {
     struct vgx *x = executor;
     struct vgpu_msg back = { .type = VGPU_MSG_RETURN, .channel = x->channel, .a = c->offset, .b = c->size };
+    struct vg_packet answer;
     int i = find_extent(x, c->offset, c->size);
 
     if (i < 0 || g_array_index(x->extents, struct vgx_extent, i).size != c->size)
@@ -80,8 +81,11 @@ uint32_t vgx_cmd_ungrant(void *executor, const struct vgpu_cmd_ungrant *c)
     g_array_remove_index_fast(x->extents, (guint)i);
     if (!discard(x, c->offset, c->size))
         return vgx_fail(x, CU_UNKNOWN, "cannot return memory to the host: %s", g_strerror(errno));
-    if (!vg_msg_send(x->control_socket, &back, NULL, 0, NULL, 0))
+    /* When this command is done, the memory shows as free. */
+    if (!vg_msg_send(x->control_socket, &back, NULL, 0, NULL, 0) ||
+        vg_msg_receive(x->control_socket, &answer) != VG_MSG_OK || answer.msg.type != VGPU_MSG_RETURNED)
         return vgx_fail(x, CU_UNKNOWN, "the supervisor is gone");
+    vg_packet_close_fds(&answer);
     return CU_OK;
 }
 

@@ -110,7 +110,8 @@ static bool executor_message(struct channel *c, struct vg_packet *p)
         reply_grant(c, p->msg.a);
         return true;
     case VGPU_MSG_RETURN:
-        return guest_return(c->guest, c->index, p->msg.a, p->msg.b);
+        return guest_return(c->guest, c->index, p->msg.a, p->msg.b) &&
+               vg_msg_send(c->socket, &(struct vgpu_msg){ .type = VGPU_MSG_RETURNED, .channel = c->index }, NULL, 0, NULL, 0);
     case VGPU_MSG_FAILED:
         p->payload[MIN(p->msg.payload, VGPU_MSG_MAX_PAYLOAD - 1)] = 0;
         vg_log(VG_LOG_ERROR, "%s: channel %u given up: %s", c->guest->name, c->index, (char *)p->payload);

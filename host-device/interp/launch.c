@@ -323,8 +323,8 @@ bool interp_run(struct interp_worker *w, struct interp_kernel *k, const struct v
 
     w->k = k;
     w->native = atomic_load_explicit(&k->native, memory_order_acquire);
-    if (w->native && memcmp(w->native->block, launch->block, sizeof launch->block))
-        w->native = NULL;
+    while (w->native && memcmp(w->native->block, launch->block, sizeof launch->block))
+        w->native = w->native->next;
     w->launch = launch;
     w->grid = grid;
     if (!sigsetjmp(guard.env, 0)) {

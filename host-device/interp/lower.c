@@ -164,7 +164,8 @@ static void lower_function(struct lower *lo, uint32_t index)
         lower_out_of_memory(lo);
     }
     memcpy(fn->code, lo->code, lo->n_code * sizeof *fn->code);
-    memcpy(fn->refs, lo->refs, lo->n_refs * sizeof *fn->refs);
+    if (lo->n_refs)
+        memcpy(fn->refs, lo->refs, lo->n_refs * sizeof *fn->refs);
     link_code(lo, fn);
 }
 
@@ -249,8 +250,10 @@ void interp_kernel_free(struct interp_kernel *k)
         free(fn->code);
         free(fn->refs);
     }
-    if (k->native)
-        k->native->free(k->native);
+    for (struct interp_native *n = k->native, *next; n; n = next) {
+        next = n->next;
+        n->free(n);
+    }
     free(k->funcs);
     free(k->consts);
     free(k->specials);

@@ -213,6 +213,7 @@ struct interp_worker {
 /* Compiled code of a kernel for blocks of one shape. It executes a warp as the micro-operations would, on the same state,
  * and calls them for what it does not do itself. */
 struct interp_native {
+    struct interp_native *next;  /* code for other shapes */
     uint32_t block[3];
     /* As warp_run(). A warp whose 'native' is NULL starts: its one group is the entry's. */
     void (*run)(struct warp *w);

@@ -20,6 +20,40 @@ static const struct {
     [JIT_ISA_V4] = {"x86-64-v4", "-prefer-256-bit", "512"},
 };
 
+static bool has(unsigned isa)
+{
+    switch (isa) {
+    case JIT_ISA_V4:
+        return __builtin_cpu_supports("x86-64-v4");
+    case JIT_ISA_V3:
+        return __builtin_cpu_supports("x86-64-v3");
+    default:
+        return true;
+    }
+}
+
+bool jit_isa_find(const char *name, enum jit_isa *isa)
+{
+    static const char *const names[] = {"base", "v3", "v4"};
+
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(name, names[i]) && has(i)) {
+            *isa = (enum jit_isa)i;
+            return true;
+        }
+    return false;
+}
+
+enum jit_isa jit_isa_default(void)
+{
+    const char *want = getenv("VGPU_ISA");
+    enum jit_isa isa;
+
+    if (want && jit_isa_find(want, &isa))
+        return isa;
+    return jit_isa_find("v4", &isa) || jit_isa_find("v3", &isa) ? isa : JIT_ISA_BASE;
+}
+
 static const char passes[] =
     "function(sroa,early-cse,simplifycfg,instcombine<no-verify-fixpoint>,gvn,loop-mssa(loop-rotate,licm),"
     "instcombine<no-verify-fixpoint>,simplifycfg,early-cse,dse,adce)";

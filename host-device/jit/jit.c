@@ -5,35 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 
-#include "interp/isa.h"
 #include "jit/code.h"
 #include "jit/emit.h"
 #include "jit/refuse.h"
-
-static const char *const isa_names[] = {"base", "v3", "v4"};
-
-bool jit_isa_find(const char *name, enum jit_isa *isa)
-{
-    for (unsigned i = 0; i < sizeof isa_names / sizeof *isa_names; i++)
-        if (!strcmp(name, isa_names[i]) && interp_isa_supported(name)) {
-            *isa = (enum jit_isa)i;
-            return true;
-        }
-    return false;
-}
-
-enum jit_isa jit_isa_default(void)
-{
-    const char *want = getenv("VGPU_ISA");
-    enum jit_isa isa;
-
-    if (want && jit_isa_find(want, &isa))
-        return isa;
-    return jit_isa_find("v4", &isa) || jit_isa_find("v3", &isa) ? isa : JIT_ISA_BASE;
-}
 
 static bool wants(char letter)
 {
@@ -82,7 +58,7 @@ static void *translate(struct emit *e, size_t *size)
     return image;
 }
 
-static void *compile(struct interp_kernel *k, const struct jit_uniform *u, const struct jit_shape *shape, struct jit_report *report)
+static void *compile(const struct interp_kernel *k, const struct jit_uniform *u, const struct jit_shape *shape, struct jit_report *report)
 {
     const struct jit_flow *w = u->flow;
     struct emit e = {.u = u, .flow = w, .f = w->f, .k = k, .func = k->entry, .shape = *shape,
@@ -113,9 +89,8 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-bool jit_compile(struct interp_kernel *k, const struct jit_shape *shape, struct jit_report *report)
+void *jit_translate(const struct interp_kernel *k, const struct jit_shape *shape, struct jit_report *report)
 {
-    struct interp_native *native, *old;
     struct jit_uniform u = {0};
     struct jit_flow flow;
     void *image = NULL;
@@ -135,16 +110,5 @@ bool jit_compile(struct interp_kernel *k, const struct jit_shape *shape, struct 
         jit_flow_free(&flow);
     }
     report->seconds = now() - report->seconds;
-    if (!image)
-        return false;
-    native = jit_native_new(k, shape->block, image, report->code_bytes);
-    if (!native) {
-        munmap(image, report->code_bytes);
-        snprintf(report->why, sizeof report->why, "out of memory");
-        return false;
-    }
-    old = (struct interp_native *)atomic_exchange(&k->native, native);
-    if (old)
-        old->free(old);
-    return true;
+    return image;
 }

@@ -28,12 +28,23 @@ struct jit_report {
     double seconds;
 };
 
+typedef void *jit_translate_fn(const struct interp_kernel *k, const struct jit_shape *shape, struct jit_report *report);
+
 /* The best instruction set of this CPU, or the one that VGPU_ISA names (base, v3, v4), if the CPU has it. */
 enum jit_isa jit_isa_default(void);
 bool jit_isa_find(const char *name, enum jit_isa *isa);
 
-/* Compile the kernel and let the interpreter's workers run it from the next launch on whose blocks have this shape. False when it
- * stays with the interpreter: report->why says why. Call it for a kernel that no worker runs. The code goes when the kernel does. */
-bool jit_compile(struct interp_kernel *k, const struct jit_shape *shape, struct jit_report *report);
+/* Compile the kernel: an image of report->code_bytes, mapped read-execute, for jit_install() (run.h). NULL when the kernel stays
+ * with the interpreter: report->why says why. */
+jit_translate_fn jit_translate;
+
+/* What the loadable module exports, under the name vgpu_jit_module. The version changes with struct jit_env and with the
+ * interpreter's structures: code and its runner are of one build. */
+#define JIT_MODULE_VERSION 1
+struct jit_module {
+    uint32_t version;
+    jit_translate_fn *translate;
+    enum jit_isa (*isa_default)(void);
+};
 
 #endif

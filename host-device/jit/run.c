@@ -17,7 +17,6 @@
 
 struct native {
     struct interp_native head;
-    struct interp_kernel *k;
     void *image;
     size_t size;
 };
@@ -245,18 +244,16 @@ static void native_free(struct interp_native *native)
     free(n);
 }
 
-struct interp_native *jit_native_new(struct interp_kernel *k, const uint32_t block[3], void *image, size_t size)
+bool jit_install(struct interp_kernel *k, const uint32_t block[3], void *image, size_t size)
 {
     struct native *n = calloc(1, sizeof *n);
 
     if (!n)
-        return NULL;
-    n->head.run = run;
-    n->head.running = running;
-    n->head.free = native_free;
+        return false;
+    n->head = (struct interp_native){.next = k->native, .run = run, .running = running, .free = native_free};
     memcpy(n->head.block, block, sizeof n->head.block);
-    n->k = k;
     n->image = image;
     n->size = size;
-    return &n->head;
+    atomic_store_explicit(&k->native, &n->head, memory_order_release);
+    return true;
 }

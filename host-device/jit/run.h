@@ -3,6 +3,7 @@
 #ifndef VGPU_JIT_RUN_H
 #define VGPU_JIT_RUN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,9 +42,9 @@ struct jit_env {
 typedef void jit_code(struct jit_env *env);
 
 struct interp_kernel;
-struct interp_native;
-/* Make the mapped image (n bytes, entered at its start) the kernel's compiled code; the kernel unmaps it. NULL when memory is
- * short. */
-struct interp_native *jit_native_new(struct interp_kernel *k, const uint32_t block[3], void *image, size_t n);
+/* Let the interpreter's workers run the mapped image (n bytes, entered at its start) for the kernel's launches whose blocks have
+ * this shape, from the next one on. The kernel unmaps it when it goes. False when memory is short: the image is still the
+ * caller's. */
+bool jit_install(struct interp_kernel *k, const uint32_t block[3], void *image, size_t n);
 
 #endif

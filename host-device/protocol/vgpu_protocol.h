@@ -200,6 +200,7 @@ enum vgpu_msg_type {
     VGPU_MSG_RETURN,        /* a: offset, b: bytes; the executor has punched it out */
     VGPU_MSG_READY,         /* the executor runs */
     VGPU_MSG_FAILED,        /* the executor gives the channel up; status; payload: text */
+    VGPU_MSG_RETURNED,      /* reply to RETURN: it is accounted for */
 };
 
 struct vgpu_msg {

@@ -20,22 +20,48 @@ static void reach_function(struct reach *r, uint32_t index)
     }
 }
 
-/* Functions whose address is taken can be called by whoever has indirect calls. */
+/* What f names itself. A kernel's address is of no use to a kernel. */
 static void reach_callees(struct reach *r, const struct ptx_function *f)
 {
     for (uint32_t i = 0; i < f->ninsns; i++)
         for (unsigned k = 0; k < f->insns[i].nops; k++)
-            if (f->insns[i].ops[k].kind == PTX_OPERAND_FUNC)
+            if (f->insns[i].ops[k].kind == PTX_OPERAND_FUNC && !r->m->functions[f->insns[i].ops[k].sym].is_entry)
                 reach_function(r, f->insns[i].ops[k].sym);
     for (uint32_t i = 0; i < f->ntables; i++)
         for (uint32_t k = 0; f->tables[i].kind == 'c' && k < f->tables[i].n; k++)
             reach_function(r, f->tables[i].targets[k]);
-    if (!f->has_indirect_calls)
-        return;
-    for (uint32_t i = 0; i < r->m->nsymbols; i++)
-        for (uint32_t k = 0; k < r->m->symbols[i].nrelocs; k++)
-            if (r->m->symbols[i].relocs[k].function)
-                reach_function(r, r->m->symbols[i].relocs[k].sym);
+}
+
+/* A function that an indirect call may meet; one that is refused is left out, and calling it faults. */
+static void reach_pointer(struct reach *r, uint32_t index)
+{
+    struct ptx_function *f = &r->m->functions[index];
+    struct ptx_error ignored;
+
+    if (!f->is_entry && f->has_body && ptx_function_parse(r->m, f, &ignored))
+        reach_function(r, index);
+}
+
+/* An indirect call can meet every function whose address is taken: in initial values, or by any function of the module, since
+ * one kernel may store a pointer that another calls. */
+static void reach_pointers(struct reach *r)
+{
+    struct ptx_module *m = r->m;
+    struct ptx_error ignored;
+
+    for (uint32_t i = 0; i < m->nfunctions; i++) {
+        const struct ptx_function *f = &m->functions[i];
+
+        if (!f->has_body || !ptx_function_parse(m, &m->functions[i], &ignored))
+            continue;
+        for (uint32_t k = 0; k < f->ninsns; k++)
+            if (f->insns[k].op == PTX_OP_mov && f->insns[k].ops[1].kind == PTX_OPERAND_FUNC)
+                reach_pointer(r, f->insns[k].ops[1].sym);
+    }
+    for (uint32_t i = 0; i < m->nsymbols; i++)
+        for (uint32_t k = 0; k < m->symbols[i].nrelocs; k++)
+            if (m->symbols[i].relocs[k].function)
+                reach_pointer(r, m->symbols[i].relocs[k].sym);
 }
 
 static bool merge_shared(struct ptx_module *m, struct ptx_function *f, const struct reach *r, struct ptx_error *err)
@@ -89,6 +115,8 @@ static bool keep_reach(struct ptx_module *m, struct ptx_function *f, const struc
 /* Parse all that f reaches, then take over what they use. */
 static bool close_over(struct ptx_module *m, struct ptx_function *f, struct reach *r, struct ptx_error *err)
 {
+    bool pointers = false;
+
     reach_function(r, f->index);
     for (uint32_t i = 0; i < r->n; i++) {
         struct ptx_function *g = &m->functions[r->list[i]];
@@ -98,6 +126,10 @@ static bool close_over(struct ptx_module *m, struct ptx_function *f, struct reac
         if (!ptx_function_parse(m, g, err))
             return false;
         reach_callees(r, g);
+        if (g->has_indirect_calls && !pointers) {
+            reach_pointers(r);
+            pointers = true;
+        }
     }
     return true;
 }

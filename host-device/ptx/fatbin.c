@@ -109,10 +109,22 @@ static bool unpack(const struct vg_fatbin_member *m, char *text, struct ptx_erro
     return true;
 }
 
+/* Whether the data can become as many bytes as its header says: LZ4 makes at most 255 of one, zstd a block of 128 KiB of four. */
+static bool plausible(const struct vg_fatbin_member *m)
+{
+    size_t most = m->flags & VG_FATBIN_ZSTD ? 32768 : m->flags & VG_FATBIN_LZ4 ? 255 : 1;
+
+    return m->unpacked / most <= m->size;
+}
+
 char *fatbin_text(const struct vg_fatbin_member *m, size_t *size, struct ptx_error *err)
 {
     char *text;
 
+    if (!plausible(m)) {
+        fail(err, ERROR_INVALID_IMAGE, "the fatbin is damaged: %zu bytes cannot become %zu", m->size, m->unpacked);
+        return NULL;
+    }
     if (m->unpacked > FATBIN_MAX_TEXT) {
         fail(err, ERROR_MEMORY, "PTX of %zu bytes is more than is taken", m->unpacked);
         return NULL;

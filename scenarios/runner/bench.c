@@ -20,6 +20,8 @@ static const struct {
     { "vgpu-infer", { "../../vm-images/payload", "../vgpu-stub", NULL } },
     { "vgpu-discover", { "../../vm-images/payload", "../vgpu-stub", NULL } },
     { "vgpu-loader-trace.so", { "../../vm-images/payload", "../vgpu-stub", NULL } },
+    { "vgpu-reaper", { "../../guest-shims/doctor", "../vgpu-stub", NULL } },
+    { "bundle", { "../../tests/guest", NULL } },
     { "faults", { "..", "../vgpu-stub", NULL } },
 };
 

@@ -55,6 +55,22 @@ static bool copy(const char *from, const char *to, const char *name, GError **er
     return bench_run(argv, NULL, error);
 }
 
+/* Each entry of FROM whose name ends so; a link to what has not been built is passed over. */
+static bool copy_all(const char *from, const char *suffix, const char *to, GError **error)
+{
+    g_autoptr(GDir) dir = g_dir_open(from, 0, error);
+
+    if (!dir)
+        return false;
+    for (const char *name; (name = g_dir_read_name(dir));) {
+        g_autofree char *path = g_build_filename(from, name, NULL);
+
+        if (g_str_has_suffix(name, suffix) && g_file_test(path, G_FILE_TEST_EXISTS) && !copy(path, to, name, error))
+            return false;
+    }
+    return true;
+}
+
 /* Where the guest script puts each library: beside the backend that is to find it, as Ollama's archive has them. */
 static bool stage_shims(struct bench *bench, const char *tree, GError **error)
 {
@@ -66,7 +82,7 @@ static bool stage_shims(struct bench *bench, const char *tree, GError **error)
         { "libcudart.so.13", "ollama/cuda_v13" }, { "libcublas.so.13", "ollama/cuda_v13" }, { "libcublasLt.so.13", "ollama/cuda_v13" },
     };
     g_autofree char *faults = bench_program("faults", error), *to_faults = g_build_filename(tree, "faults", NULL);
-    g_autoptr(GDir) dir = faults ? g_dir_open(faults, 0, error) : NULL;
+    g_autofree char *reaper = faults ? bench_program("vgpu-reaper", error) : NULL, *bin = g_build_filename(tree, "bin", NULL);
 
     for (gsize i = 0; i < G_N_ELEMENTS(places); i++) {
         g_autofree char *from = g_build_filename(bench->libs, places[i].name, NULL);
@@ -75,21 +91,14 @@ static bool stage_shims(struct bench *bench, const char *tree, GError **error)
         if (!copy(from, to, places[i].name, error))
             return false;
     }
-    if (!dir)
-        return false;
-    for (const char *name; (name = g_dir_read_name(dir));) {
-        g_autofree char *from = g_build_filename(faults, name, NULL);
-
-        if (g_str_has_suffix(name, ".so") && !copy(from, to_faults, name, error))
-            return false;
-    }
-    return true;
+    return reaper && copy(reaper, bin, "vgpu-reaper", error) && copy_all(faults, ".so", to_faults, error);
 }
 
 static bool stage_scenario(struct bench *bench, const char *tree, GError **error)
 {
     static const char *const programs[] = { "vgpu-discover", "vgpu-infer", "vgpu-loader-trace.so" };
     g_autofree char *bin = g_build_filename(tree, "bin", NULL), *guest = bench_source("scenarios/guest", error);
+    g_autofree char *tests = bench_program("bundle", NULL), *to_tests = g_build_filename(tree, "tests", NULL);
 
     for (gsize i = 0; i < G_N_ELEMENTS(programs); i++) {
         g_autofree char *from = bench_program(programs[i], error);
@@ -97,7 +106,8 @@ static bool stage_scenario(struct bench *bench, const char *tree, GError **error
         if (!from || !copy(from, bin, programs[i], error))
             return false;
     }
-    return guest && copy(guest, tree, "guest", error);
+    /* The tests of the device, and the corpus, are the build tree's alone. */
+    return guest && copy(guest, tree, "guest", error) && (!tests || copy_all(tests, "", to_tests, error));
 }
 
 static bool make_staged(struct bench *bench, const char *name, bool (*stage)(struct bench *, const char *, GError **),

@@ -69,15 +69,15 @@ static bool have_account(GError **error)
     return geteuid() || getpwnam("libvirt-qemu") || bench_run(argv, NULL, error);
 }
 
-struct domain_host *domain_host_open(const char *root, GError **error)
+struct domain_host *domain_host_open(const char *root, const char *log, GError **error)
 {
     struct domain_host *host = g_new0(struct domain_host, 1);
     g_autofree char *etc = g_build_filename(root, "etc", NULL), *conf = g_build_filename(etc, "qemu.conf", NULL);
     g_autofree char *uri = g_strdup_printf("qemu:///embed?root=%s", root);
+    g_autofree char *outputs = g_strdup_printf("3:file:%s", log);
 
     g_mkdir_with_parents(etc, 0700);
-    /* libvirt tells its log at stderr that domains of ours are tainted, by design. */
-    g_setenv("LIBVIRT_LOG_OUTPUTS", "4:stderr", FALSE);
+    g_setenv("LIBVIRT_LOG_OUTPUTS", outputs, FALSE);
     if (!have_account(error) || !g_file_set_contents(conf, geteuid() ? "" : qemu_conf, -1, error))
         goto bad;
     virSetErrorFunc(NULL, be_silent);

@@ -10,8 +10,8 @@ struct domain_host;
 struct domain;
 struct json;
 
-/* One a process. 'root' must be short: sockets lie below it. */
-struct domain_host *domain_host_open(const char *root, GError **error);
+/* One a process. 'root' must be short: sockets lie below it. 'log': where libvirt complains. */
+struct domain_host *domain_host_open(const char *root, const char *log, GError **error);
 void domain_host_close(struct domain_host *host);
 
 /* Domains are transient: they are gone when they stop. */

@@ -60,15 +60,25 @@ bool hostd_start(struct hostd *hostd, const char *socket_path, const char *log, 
     return false;
 }
 
+static void end(struct hostd *hostd, int number)
+{
+    if (hostd->pid <= 0)
+        return;
+    kill(hostd->pid, number);
+    while (waitpid(hostd->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    g_spawn_close_pid(hostd->pid);
+    hostd->pid = 0;
+}
+
+void hostd_kill(struct hostd *hostd)
+{
+    end(hostd, SIGKILL);
+}
+
 void hostd_stop(struct hostd *hostd)
 {
-    if (hostd->pid > 0) {
-        kill(hostd->pid, SIGTERM);
-        while (waitpid(hostd->pid, NULL, 0) < 0 && errno == EINTR)
-            ;
-        g_spawn_close_pid(hostd->pid);
-        hostd->pid = 0;
-    }
+    end(hostd, SIGTERM);
     if (hostd->socket)
         g_unlink(hostd->socket);
     g_clear_pointer(&hostd->socket, g_free);

@@ -59,7 +59,12 @@ static void local_end(struct machine *m)
     g_free(local);
 }
 
-static const struct machine_ops local_ops = { local_exec, local_end };
+static void local_kill_hostd(struct machine *m)
+{
+    hostd_kill(&((struct local *)m)->hostd);
+}
+
+static const struct machine_ops local_ops = { local_exec, local_kill_hostd, local_end };
 
 static void set(struct machine *m, const char *name, const char *value)
 {

@@ -37,6 +37,8 @@ struct machine_ops {
     /* /bin/sh -c SHELL with 'settings' (NAME=VALUE) added to the environment. False: no answer could be had. */
     bool (*exec)(struct machine *m, const char *shell, const char *const *settings, int timeout, struct output *output,
                  GError **error);
+    /* Its vgpu-hostd is killed. */
+    void (*kill_hostd)(struct machine *m);
     void (*end)(struct machine *m);
 };
 

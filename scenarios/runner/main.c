@@ -184,8 +184,10 @@ static bool print_result(guint number, const struct item *item, const struct pla
     }
     for (guint i = 0; i < p->verdicts->len; i++) {
         const struct verdict *v = p->verdicts->pdata[i];
+        g_autofree char *text = g_strdup_printf("  %s %s%s%s", v->held ? "ok    " : "NOT OK", v->expectation->text, v->why ? ": " : "",
+                                                v->why ? v->why : "");
 
-        printf("#   %s %s%s%s\n", v->held ? "ok    " : "NOT OK", v->expectation->text, v->why ? ": " : "", v->why ? v->why : "");
+        say(text);
     }
     if (!skipped)
         printf("#   %.1f s, %s\n", (double)(p->end - p->begin) / 1e6, p->dir);

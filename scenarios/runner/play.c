@@ -127,6 +127,29 @@ static GStrv traced(GStrv settings, const struct machine *m)
     return g_environ_setenv(settings, "VGPU_LOADER_TRACE", TRACE_FILE, TRUE);
 }
 
+/* 'settings' are every step's, 'watched' those of a run. */
+static bool play_step(struct played *p, struct machine *m, const struct step *step, GStrv settings, GStrv watched)
+{
+    g_autofree char *what = g_strdup_printf("%s:%d: %s", p->scenario->file, step->line, step->kind == STEP_FAULT ? "fault" : "setup");
+    g_autofree char *strict = g_strdup_printf("set -eu\n%s", step->shell);
+
+    switch (step->kind) {
+    case STEP_RUN:
+        return play_run(p, m, step, (const char *const *)watched);
+    case STEP_FAULT_KILL:
+        if (!p->without_fault)
+            m->ops->kill_hostd(m);
+        return true;
+    case STEP_FAULT:
+        if (p->without_fault)
+            return true;
+        break;
+    case STEP_SETUP:
+        break;
+    }
+    return prepare(p, m, what, strict, (const char *const *)settings);
+}
+
 static bool play_steps(struct played *p, struct machine *m)
 {
     const struct scenario *s = p->scenario;
@@ -138,16 +161,9 @@ static bool play_steps(struct played *p, struct machine *m)
         if (!prepare(p, m, "preparing the guest", shell, NULL))
             return false;
     }
-    for (guint i = 0; i < s->steps->len; i++) {
-        const struct step *step = s->steps->pdata[i];
-        g_autofree char *what = g_strdup_printf("%s:%d: %s", s->file, step->line, step->kind == STEP_FAULT ? "fault" : "setup");
-        g_autofree char *strict = g_strdup_printf("set -eu\n%s", step->shell);
-
-        if (step->kind == STEP_RUN ? !play_run(p, m, step, (const char *const *)watched)
-                                   : !(step->kind == STEP_FAULT && p->without_fault) &&
-                                         !prepare(p, m, what, strict, (const char *const *)settings))
+    for (guint i = 0; i < s->steps->len; i++)
+        if (!play_step(p, m, s->steps->pdata[i], settings, watched))
             return false;
-    }
     return true;
 }
 
@@ -176,6 +192,7 @@ struct played *play(struct bench *bench, const struct scenario *s, const char *p
     p->runs = g_ptr_array_new_with_free_func(run_free);
     p->verdicts = g_ptr_array_new_with_free_func(verdict_free);
     p->begin = g_get_real_time();
+    bench_remove_tree(dir); /* an earlier run's logs */
     g_mkdir_with_parents(dir, 0755);
     m = local ? local_begin(bench, profile, dir, &p->error) : vm_begin(bench, profile, dir, &p->error);
     if (m) {

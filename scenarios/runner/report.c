@@ -59,6 +59,21 @@ static void add_trace(GPtrArray *events, const struct played *p)
     }
 }
 
+/* What a run's report calls an error: dlerror's text for a backend that could not be loaded, and the like. */
+static void add_errors(GPtrArray *events, const struct run *run, const struct json *value, const char *path)
+{
+    for (guint i = 0; value && value->type >= JSON_ARRAY && i < value->values->len && events->len < MAX_EVENTS; i++) {
+        const struct json *member = value->values->pdata[i];
+        const char *name = value->names ? value->names->pdata[i] : NULL;
+        g_autofree char *at = name ? g_strdup_printf("%s%s%s", path, *path ? "." : "", name) : g_strdup_printf("%s[%u]", path, i);
+
+        if (member->type == JSON_STRING && !g_strcmp0(name, "error"))
+            add(events, run->output.end, "bad", g_strdup(run->step->name), g_strdup_printf("%s: %s", at, member->text));
+        else
+            add_errors(events, run, member, at);
+    }
+}
+
 static gint by_time(gconstpointer a, gconstpointer b)
 {
     const struct event *x = *(struct event *const *)a, *y = *(struct event *const *)b;
@@ -76,6 +91,7 @@ static GPtrArray *timeline(const struct played *p)
 
         add(events, run->output.begin, "run", g_strdup(run->step->name), g_strdup(run->step->shell));
         add_lines(events, run->output.end, "said", run->step->name, run->output.err, NULL);
+        add_errors(events, run, run->report, "");
         add(events, run->output.end, "run", g_strdup(run->step->name), g_strdup_printf("ended with %d", run->output.status));
     }
     g_ptr_array_sort(events, by_time); /* stable: equal times keep their order */

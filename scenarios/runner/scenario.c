@@ -116,11 +116,16 @@ static bool read_scenario(struct parser *p)
 
 static bool read_story(struct parser *p)
 {
-    g_autofree char *before = p->s->story, *rest = read_rest(p);
+    GString *story = g_string_new(p->s->story);
 
-    g_strdelimit(rest, "\n", ' ');
-    p->s->story = before ? g_strdup_printf("%s %s", before, rest) : g_strdup(rest);
-    return *rest || wrong(p, p->at, "a story has words");
+    for (skip_blanks(p); *p->at; skip_blanks(p)) {
+        g_autofree char *word = read_word(p);
+
+        g_string_append_printf(story, "%s%s", story->len ? " " : "", word);
+    }
+    g_free(p->s->story);
+    p->s->story = g_string_free(story, FALSE);
+    return *p->s->story || wrong(p, p->at, "a story has words");
 }
 
 static bool read_where(struct parser *p)
@@ -272,6 +277,21 @@ static bool read_fault(struct parser *p)
     return read_step(p, STEP_FAULT);
 }
 
+static bool read_fault_kill(struct parser *p)
+{
+    struct step *step = g_new0(struct step, 1);
+    const char *begin;
+
+    skip_blanks(p);
+    begin = p->at;
+    step->kind = STEP_FAULT_KILL;
+    step->line = p->line;
+    step->shell = read_rest(p);
+    g_ptr_array_add(p->s->steps, step);
+    p->s->has_fault = true;
+    return !strcmp(step->shell, "hostd") || wrong(p, begin, "what can be killed on the host is 'hostd'");
+}
+
 static bool read_run(struct parser *p)
 {
     return read_step(p, STEP_RUN);
@@ -368,7 +388,7 @@ static const struct {
 } directives[] = {
     { "scenario", read_scenario }, { "story", read_story }, { "where", read_where }, { "profile", read_profile },
     { "needs", read_needs }, { "guest", read_guest }, { "timeout", read_timeout }, { "env", read_env },
-    { "setup", read_setup }, { "fault", read_fault }, { "fault-env", read_fault_env }, { "run", read_run },
+    { "setup", read_setup }, { "fault", read_fault }, { "fault-env", read_fault_env }, { "fault-kill", read_fault_kill }, { "run", read_run },
     { "expect", read_expect },
 };
 

@@ -17,13 +17,13 @@ GQuark scenario_error_quark(void);
 #define RUN_HOSTD "hostd"     /* vgpu-hostd's log: launches, refusals */
 #define RUN_CONSOLE "console" /* the guest's serial console */
 
-enum step_kind { STEP_SETUP, STEP_FAULT, STEP_RUN };
+enum step_kind { STEP_SETUP, STEP_FAULT, STEP_FAULT_KILL, STEP_RUN };
 
 struct step {
     enum step_kind kind;
     int line;
     char *name;  /* of a run */
-    char *shell;
+    char *shell; /* of a STEP_FAULT_KILL: what is killed, "hostd" */
 };
 
 struct setting { /* of the environment of every step */

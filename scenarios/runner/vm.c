@@ -33,7 +33,7 @@ static void G_GNUC_PRINTF(2, 3) note(struct vm *vm, const char *format, ...)
     va_list ap;
 
     va_start(ap, format);
-    g_ptr_array_add(vm->base.facts, g_strdup_vprintf(format, ap));
+    g_ptr_array_add(vm->base.facts, g_strdelimit(g_strdup_vprintf(format, ap), "\n", ' '));
     va_end(ap);
 }
 
@@ -233,8 +233,12 @@ static bool restore(struct vm *vm, const struct vm_spec *spec, GError **error)
     if (!overlay(spec->root, root, "qcow2", error))
         return false;
     vm->domain = domain_restore(vm->bench->host, state, spec->name, xml, error);
-    if (!vm->domain || !agent_wait(vm, RESTORE_SECONDS, error))
+    if (!vm->domain || !agent_wait(vm, RESTORE_SECONDS, error)) {
+        /* The next scenario makes a new one. */
+        if (!interrupted())
+            bench_remove_tree(dir);
         return false;
+    }
     note(vm, "restored in %.1f s (%s)", (double)(g_get_monotonic_time() - begin) / 1e6, spec->kvm ? "KVM" : "TCG");
     return true;
 }
@@ -270,25 +274,30 @@ static void vm_end(struct machine *m)
     g_free(vm);
 }
 
-static const struct machine_ops vm_ops = { vm_exec, vm_end };
+static void vm_kill_hostd(struct machine *m)
+{
+    hostd_kill(&((struct vm *)m)->hostd);
+}
+
+static const struct machine_ops vm_ops = { vm_exec, vm_kill_hostd, vm_end };
 
 static bool open_host(struct bench *b, GError **error)
 {
-    g_autofree char *root = g_build_filename(b->run_dir, "lv", NULL);
+    g_autofree char *root = g_build_filename(b->run_dir, "lv", NULL), *log = g_build_filename(b->result_dir, "libvirt.log", NULL);
 
     if (!b->qemu)
         b->qemu = bench_recipe("qemu-patches/build-qemu", "QEMU (qemu-patches/build-qemu)", error);
     if (b->qemu && !b->image)
         b->image = bench_recipe("vm-images/build-image", "the guest image (vm-images/build-image)", error);
     if (b->image && !b->host)
-        b->host = domain_host_open(root, error);
+        b->host = domain_host_open(root, log, error);
     return b->host != NULL;
 }
 
 struct machine *vm_begin(struct bench *bench, const char *profile, const char *dir, GError **error)
 {
     static const char *const variables[] = {
-        "PATH=/vgpu/scenario/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "BIN=/vgpu/scenario/bin",
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/vgpu/scenario/bin", "BIN=/vgpu/scenario/bin",
         "SHIMS=/vgpu/shims", "PAYLOAD=/vgpu/payload/lib/ollama", "MODELS=/vgpu/models", "OLLAMA=/usr/local/lib/ollama",
         "LIBCUDA=/usr/lib/x86_64-linux-gnu/libvgpu-cuda.so", "CUDA12_LIBS=/usr/local/lib/ollama/cuda_v12",
         "CUDA13_LIBS=/usr/local/lib/ollama/cuda_v13", "CUBLAS12_LIBS=/usr/local/lib/ollama/cuda_v12",

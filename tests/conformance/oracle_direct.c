@@ -14,6 +14,7 @@
 #include "interp/isa.h"
 #include "interp/window.h"
 #include "jit/jit.h"
+#include "jit/run.h"
 
 enum { THREADS = 512, MAX_TYPES = 32 };
 #define IN_ADDRESS (VGPU_HEAP_BASE)
@@ -184,7 +185,9 @@ static bool launch(struct ptx_module *m, const struct row *r, char *why, size_t 
         struct jit_shape shape = {.block = {(uint32_t)r->block, 1, 1}, .isa = options.isa};
         struct jit_report report;
 
-        if (jit_compile(k, &shape, &report))
+        void *image = jit_translate(k, &shape, &report);
+
+        if (image && jit_install(k, shape.block, image, report.code_bytes))
             compiled++;
         else {
             refused++;

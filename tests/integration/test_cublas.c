@@ -182,6 +182,31 @@ static void test_single(void)
     is_u64(differs(&C), 0, "is the product");
 }
 
+/* Shapes nobody would think of. */
+static void test_random(void)
+{
+    int wrong = 0, failed = 0;
+
+    for (int round = 0; round < 200; round++) {
+        struct shape s = {(small() + 3) % 3, (small() + 3) % 3, 0, 0, 0, 0, 0, 0};
+        float alpha = (float)small(), beta = (float)small();
+        s.m = 1 + (small() + 3) * 3 + (small() + 3);
+        s.n = 1 + (small() + 3) * 3 + (small() + 3);
+        s.k = (small() + 3) * 4;
+        s.lda = (s.op_a ? s.k : s.m) + (small() + 3) + (s.k ? 0 : 1);
+        s.ldb = (s.op_b ? s.n : s.k) + (small() + 3) + (s.k ? 0 : 1);
+        s.ldc = s.m + (small() + 3);
+        make(&A, R_32F);
+        make(&B, R_32F);
+        make(&C, R_32F);
+        failed += BLAS(cublasSgemm_v2)(handle, s.op_a, s.op_b, s.m, s.n, s.k, &alpha, A.device, s.lda, B.device, s.ldb, &beta,
+                                       C.device, s.ldc) != 0;
+        reference(&s, (double)alpha, &A, 0, &B, 0, (double)beta, &C, 0);
+        wrong += differs(&C) != 0;
+    }
+    ok(!failed && !wrong, "200 random shapes: %d failed, %d wrong", failed, wrong);
+}
+
 static void test_types(void)
 {
     static const struct {
@@ -191,7 +216,7 @@ static void test_types(void)
         {R_16F, R_16F, AS_16F, R_16F, "f16"},         {R_16F, R_16F, AS_32F, R_32F, "f16 in f32"},
         {R_16F, R_32F, AS_32F, R_32F, "f16 to f32"},  {R_16BF, R_16BF, AS_32F, R_32F, "bf16"},
         {R_16BF, R_32F, AS_32F, R_32F, "bf16 to f32"}, {R_8I, R_32I, AS_32I, R_32I, "int8 to int32"},
-        {R_32F, R_32F, 77, R_32F, "f32, fast TF32"},  {R_64F, R_64F, AS_64F, R_64F, "f64"},
+        {R_8I, R_32F, AS_32F, R_32F, "int8 to f32"},  {R_32F, R_32F, 77, R_32F, "f32, fast TF32"},  {R_64F, R_64F, AS_64F, R_64F, "f64"},
     };
     const struct shape s = {1, 0, 12, 8, 16, 16, 16, 12};
     uint64_t alpha, beta;
@@ -396,6 +421,21 @@ static void test_handles(void)
     ok(!BLAS(cublasCreate_v2)(&other) && other != handle && !BLAS(cublasDestroy_v2)(other), "another handle");
 }
 
+static void test_lt(void)
+{
+    void *lt = dlopen(VGPU_CUDA_MAJOR == 12 ? "libcublasLt.so.12" : "libcublasLt.so.13", RTLD_NOW);
+    void *made = NULL;
+
+    if (!ok(lt, "libcublasLt"))
+        return;
+    int (*create)(void **) = dlsym(lt, "cublasLtCreate"), (*destroy)(void *) = dlsym(lt, "cublasLtDestroy");
+    size_t (*version)(void) = dlsym(lt, "cublasLtGetVersion");
+    int (*preference)(void **) = dlsym(lt, "cublasLtMatmulPreferenceCreate");
+    ok(create && destroy && version && preference && version() / 10000 == VGPU_CUDA_MAJOR, "its version");
+    ok(!create(&made) && made && !destroy(made) && destroy(NULL) == 1, "a handle of it");
+    is_u64(preference(&made), 15, "it offers no products");
+}
+
 static void test_faults(void)
 {
     const float one = 1;
@@ -420,12 +460,14 @@ int main(void)
     }
     ok(!BLAS(cublasCreate_v2)(&handle), "a handle, before anything else");
     test_single();
+    test_random();
     test_types();
     test_batches();
     test_solve();
     test_vectors();
     test_streams();
     test_handles();
+    test_lt();
     test_faults();
     return tap_done();
 }

@@ -99,6 +99,19 @@ static void test_memory(void)
     is_u64(RT(cudaMemcpyPeer)(b, 0, a, 0, N), 0, "a copy from the device to itself");
     is_u64(RT(cudaMemcpyPeer)(b, 0, a, 1, N), CUDA_ERROR_INVALID_DEVICE, "from a device that is not there");
 
+    void *parts[2] = {a, (char *)b + 8}, *sources[2] = {host, host + 50};
+    size_t sizes[2] = {8, 16};
+#if VGPU_CUDA_MAJOR == 12
+    is_u64(((cudaError_t(*)(void **, void **, size_t *, size_t, void *, size_t *, size_t, size_t *, cudaStream_t))need(
+               "cudaMemcpyBatchAsync"))(parts, sources, sizes, 2, NULL, NULL, 0, NULL, NULL),
+           0, "a batch of copies");
+#else
+    is_u64(RT(cudaMemcpyBatchAsync)(parts, sources, sizes, 2, NULL, NULL, 0, NULL), 0, "a batch of copies");
+#endif
+    ok(!RT(cudaMemcpy)(back, a, N, COPY_DEVICE_TO_HOST) && !memcmp(back, host, 8) && back[8] == 0x5a &&
+           !RT(cudaMemcpy)(back, b, N, COPY_DEVICE_TO_HOST) && !memcmp(back + 8, host + 50, 16),
+       "made all of them");
+
     void *rows = NULL;
     unsigned char image[6][10], image_back[6][10] = {{0}};
     for (int i = 0; i < 60; i++)

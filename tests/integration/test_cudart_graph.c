@@ -115,6 +115,25 @@ static void test_nodes(void *data, cudaStream_t stream)
     ok(!RT(cudaGraphExecDestroy)(exec) && !RT(cudaGraphDestroy)(graph), "and goes");
 }
 
+static void test_symbols(cudaStream_t stream)
+{
+    cudaGraph_t graph = NULL;
+    cudaGraphNode_t to = NULL, from = NULL;
+    cudaGraphExec_t exec = NULL;
+    uint32_t in = 77, out = 0;
+
+    ok(!RT(cudaGraphCreate)(&graph, 0) &&
+           !RT(cudaGraphAddMemcpyNodeToSymbol)(&to, graph, NULL, 0, &counter_host, &in, 4, 0, COPY_HOST_TO_DEVICE) &&
+           !RT(cudaGraphAddMemcpyNodeFromSymbol)(&from, graph, &to, 1, &out, &counter_host, 4, 0, COPY_DEVICE_TO_HOST),
+       "copies to a variable and from it");
+    is_u64(RT(cudaGraphAddMemcpyNodeToSymbol)(&to, graph, NULL, 0, &counter_host, &in, 4, 4, COPY_HOST_TO_DEVICE),
+           CUDA_ERROR_INVALID_VALUE, "not beyond its end");
+    ok(!RT(cudaGraphInstantiate)(&exec, graph, 0) && !RT(cudaGraphLaunch)(exec, stream) && !RT(cudaStreamSynchronize)(stream),
+       "run");
+    is_u64(out, 77, "and copy");
+    ok(!RT(cudaGraphExecDestroy)(exec) && !RT(cudaGraphDestroy)(graph), "and go");
+}
+
 int main(int argc, char **argv)
 {
     cudaStream_t stream = NULL;
@@ -125,5 +144,6 @@ int main(int argc, char **argv)
     ok(!RT(cudaStreamCreateWithFlags)(&stream, 1) && !RT(cudaMalloc)(&data, N * sizeof(float)), "a stream and memory");
     test_capture(data, stream);
     test_nodes(data, stream);
+    test_symbols(stream);
     return tap_done();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vgpu-hostd and vgpu-executor as strangers see them: over the socket and the ring, with honest, wrong and random input.
  * Whatever one client does, the next one is served. */
+#include <dirent.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -113,6 +114,44 @@ static void test_honest_client(void)
     munmap((void *)seen, VGPU_EXTENT);
     raw_close(&r);
 }
+
+#ifndef __SANITIZE_ADDRESS__
+/* An executor runs under a seccomp filter, all its threads. */
+static void test_confinement(pid_t hostd)
+{
+    char name[64], line[256];
+    int pid = 0, filtered = 0, threads = 0;
+    struct raw r;
+    DIR *dir;
+    FILE *f;
+
+    raw_open(&r, path);
+    snprintf(name, sizeof(name), "/proc/%d/task/%d/children", hostd, hostd);
+    f = fopen(name, "r");
+    ok(f && fscanf(f, "%d", &pid) == 1, "hostd has an executor");
+    if (f)
+        fclose(f);
+    snprintf(name, sizeof(name), "/proc/%d/task", pid);
+    dir = opendir(name);
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        char status[128];
+
+        if (e->d_name[0] == '.')
+            continue;
+        threads++;
+        snprintf(status, sizeof(status), "%s/%.20s/status", name, e->d_name);
+        f = fopen(status, "r");
+        while (f && fgets(line, sizeof(line), f))
+            filtered += !strcmp(line, "Seccomp:\t2\n");
+        if (f)
+            fclose(f);
+    }
+    if (dir)
+        closedir(dir);
+    ok(threads > 0 && filtered == threads, "all of its %d threads run under a filter", threads);
+    raw_close(&r);
+}
+#endif
 
 /* One lie each; the channel dies or its context is lost, with the code that belongs to it. */
 static void test_lies(void)
@@ -348,6 +387,9 @@ int main(int argc, char **argv)
     hostd = raw_start_hostd(argv[1], path, NULL);
     ok(hostd > 0, "hostd starts");
     test_honest_client();
+#ifndef __SANITIZE_ADDRESS__
+    test_confinement(hostd);
+#endif
     test_lies();
     test_broken_rings();
     test_random_rings();

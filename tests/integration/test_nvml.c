@@ -2,6 +2,7 @@
 /* NVML, as ggml, Ollama and nvidia-smi call it, and in agreement with the driver API. Argument: the profile. */
 #include <dlfcn.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cuda/cuda_abi.h"
 #include "cuda_api.h"
@@ -104,8 +105,27 @@ static void test_state(nvmlDevice_t device)
     ok(!CUDA(cuMemGetInfo_v2)(&free_bytes, &total) && free_bytes >= after.free, "the driver has as much free, or what it holds ready");
 }
 
+/* As Ollama asks for free memory, each time anew; what is left open is counted. */
+static void test_cycles(void)
+{
+    int failed = 0, first = dup(0), last;
+
+    close(first);
+    for (int i = 0; i < 100; i++) {
+        void *library = dlopen("libnvidia-ml.so.1", RTLD_LAZY);
+        __typeof__(&nvmlInit_v2) init = need(library, "nvmlInit_v2");
+        __typeof__(&nvmlShutdown) done = need(library, "nvmlShutdown");
+        failed += init() || done() || dlclose(library);
+    }
+    last = dup(0);
+    close(last);
+    is_u64(failed, 0, "opened and closed a hundred times");
+    ok(last <= first + 2, "nothing is left open: descriptor %d after %d", last, first);
+}
+
 int main(int argc, char **argv)
 {
+    test_cycles();
     nvmlDevice_t device = NULL;
 
     nvml_library = dlopen("libnvidia-ml.so.1", RTLD_NOW);

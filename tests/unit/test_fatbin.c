@@ -158,6 +158,11 @@ static void test_damage(void)
     start(&b);
     member(&b, VG_FATBIN_PTX, 80, VG_FATBIN_ZSTD, "x", 1, (uint64_t)1 << 40);
     finish(&b);
+    ok(fatbin_select(b.data, b.n, 80, &m, &err) && !fatbin_text(&m, &n, &err) && err.code == 200, "one byte that claims to be 2^40");
+    free(b.data);
+    start(&b);
+    member(&b, VG_FATBIN_PTX, 80, VG_FATBIN_ZSTD, (char[32768]){0}, 32768, 2 * FATBIN_MAX_TEXT);
+    finish(&b);
     ok(fatbin_select(b.data, b.n, 80, &m, &err) && !fatbin_text(&m, &n, &err) && err.code == 2, "a text beyond the bound");
     free(b.data);
 }

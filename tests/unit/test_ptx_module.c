@@ -129,6 +129,31 @@ static void test_shared(void)
     ptx_module_close(m);
 }
 
+/* An indirect call can meet what another kernel takes the address of, but not what is refused. */
+static void test_pointers(void)
+{
+    static const char text[] = HEAD
+        ".global .u64 where;\n"
+        ".func one() { ret; }\n"
+        ".func two() { ret; }\n"
+        ".func refused() { mbarrier.inval.b64 [0]; }\n"
+        ".func never() { ret; }\n"
+        ".global .u64 list[2] = {two, refused};\n"
+        ".entry sets() { .reg .b64 %r<2>; mov.u64 %r1, one; st.global.u64 [where], %r1; ret; }\n"
+        ".entry calls() { .reg .b64 %r<2>; ld.global.u64 %r1, [where]; p: .callprototype _ (); call %r1, p; ret; }\n";
+    struct ptx_module *m = open_text(text);
+    struct ptx_function *f = m ? ptx_find_function(m, "calls") : NULL;
+    struct ptx_error err;
+
+    if (!f)
+        return;
+    ok(ptx_function_close(m, f, &err), "a refused function does not spoil indirect calls");
+    ok(f->nreach == 3 && f->reach[0] == f->index && f->reach[1] == 0 && f->reach[2] == 1, "reached: itself, one, two");
+    f = ptx_find_function(m, "sets");
+    ok(ptx_function_close(m, f, &err) && f->nreach == 2, "who only takes the address reaches it alone");
+    ptx_module_close(m);
+}
+
 static void test_errors(void)
 {
     static const char text[] = HEAD
@@ -212,6 +237,7 @@ int main(void)
     test_image();
     test_params();
     test_shared();
+    test_pointers();
     test_errors();
     test_threads();
     return tap_done();

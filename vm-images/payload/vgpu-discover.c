@@ -320,12 +320,13 @@ static void report_nvml(void)
 /* Where Ollama's libraries are, seen from its program. */
 static void default_lib(char *dir, size_t size)
 {
-    char self[PATH_MAX] = "";
+    char self[PATH_MAX] = "", relative[PATH_MAX + 32], real[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
     if (n > 0)
         self[n] = 0;
-    snprintf(dir, size, "%s/../lib/ollama", n > 0 ? dirname(self) : ".");
+    snprintf(relative, sizeof(relative), "%s/../lib/ollama", dirname(self));
+    snprintf(dir, size, "%s", realpath(relative, real) ? real : relative);
 }
 
 static int child(void)

@@ -31,7 +31,8 @@ static void types(void)
         const char *word = wide ? "b64" : !strcmp(t[k].reg, "b16") ? "b16" : "b32";
 
         ENTRY(.name = own_text("call_type_%s", t[k].type), .pool = real ? wide ? POOL_F64 : POOL_F32 : POOL_BITS,
-              .before = own_text(".func (.param .%s y) of_%s(.param .%s a, .param .%s b)\n{ .reg .%s %%x, %%y; ld.param.%s %%x, [a];"
+              .before = own_text(".func (.param .%s y) of_%s(.param .%s a, .param .%s b)\n{ .reg .%s %%x, %%y;"
+                                 "ld.param.%s %%x, [a];"
                                  "ld.param.%s %%y, [b]; %s %%x, %%x, %%y; st.param.%s [y], %%x; ret; }",
                                  t[k].memory, t[k].type, t[k].memory, t[k].memory, t[k].reg, eight ? t[k].type : t[k].memory,
                                  eight ? t[k].type : t[k].memory, t[k].op, t[k].memory),
@@ -127,7 +128,8 @@ static void shapes(void)
           .body = "{ .param .b32 a; .param .b64 b; .param .b16 c; .param .b64 d; .param .b32 e; .param .f32 f; .param .b8 g;"
                   ".param .b64 h, y; mov.b32 %f0, %w3; cvt.u16.u32 %h0, %w2; st.param.b32 [a], %w0; st.param.b64 [b], %a1;"
                   "st.param.b16 [c], %h0; st.param.b64 [d], %a3; st.param.b32 [e], %w1; st.param.f32 [f], %f0;"
-                  "st.param.b8 [g], %h0; st.param.b64 [h], %a0; call (y), many, (a, b, c, d, e, f, g, h); ld.param.b64 %o0, [y]; }") {
+                  "st.param.b8 [g], %h0; st.param.b64 [h], %a0; call (y), many, (a, b, c, d, e, f, g, h); ld.param.b64 %o0, [y];"
+                  "}") {
         uint64_t list[] = {W(0), IN(1), (uint16_t)IN(2), IN(3), W(1), W(3), (uint8_t)IN(2), IN(0)}, x = 0;
 
         for (int k = 0; k < 8; k++)
@@ -147,7 +149,8 @@ static void shapes(void)
           .body = CALL("%r0", "tops", "%w0") CALL("%r1", "tops", "%w1") "xor.b32 %r0, %r0, %r1;" OUT32("%r0"))
         OUT(0) = W(0) * (W(0) & 15) ^ W(1) * (W(1) & 15);
     ENTRY(.name = "call_callers_local_array",
-          .before = ".func sum_into(.param .b64 p, .param .b32 n)\n{ .reg .b64 %d; .reg .b32 %r<4>; .reg .pred %p; ld.param.b64 %d, [p];"
+          .before = ".func sum_into(.param .b64 p, .param .b32 n)\n{ .reg .b64 %d; .reg .b32 %r<4>; .reg .pred %p;"
+                    "ld.param.b64 %d, [p];"
                     "ld.param.b32 %r0, [n]; mov.u32 %r1, 0; A: ld.u32 %r2, [%d+4]; add.u32 %r1, %r1, %r2; st.u32 [%d], %r1;"
                     "add.u64 %d, %d, 4; sub.u32 %r0, %r0, 1; setp.ne.u32 %p, %r0, 0; @%p bra A; ret; }",
           .body = ".local .align 16 .b8 t[32]; mov.u64 %d0, t; cvta.local.u64 %d0, %d0; st.v4.b32 [%d0], {%w0, %w1, %w2, %w3};"
@@ -175,7 +178,8 @@ static uint32_t gcd(uint32_t a, uint32_t b)
 static void recursion(void)
 {
     ENTRY(.name = "call_recursive_sum",
-          .before = FUNC("down", "setp.eq.u32 %p0, %r0, 0; @%p0 bra E; mov.u32 %r2, %r0; sub.u32 %r1, %r0, 1;" CALL("%r0", "down", "%r1")
+          .before = FUNC("down", "setp.eq.u32 %p0, %r0, 0; @%p0 bra E; mov.u32 %r2, %r0; sub.u32 %r1, %r0, 1;" CALL("%r0",
+              "down", "%r1")
                                  "mad.lo.u32 %r0, %r0, 3, %r2; E:"),
           .body = "and.b32 %r0, %w0, 31;" CALL("%r0", "down", "%r0") OUT32("%r0")) {
         uint32_t x = 0;
@@ -185,18 +189,21 @@ static void recursion(void)
         OUT(0) = x;
     }
     ENTRY(.name = "call_fibonacci",
-          .before = FUNC("fib", "setp.lt.u32 %p0, %r0, 2; @%p0 bra E; sub.u32 %r1, %r0, 1; sub.u32 %r2, %r0, 2;" CALL("%r3", "fib", "%r1")
+          .before = FUNC("fib", "setp.lt.u32 %p0, %r0, 2; @%p0 bra E; sub.u32 %r1, %r0, 1; sub.u32 %r2, %r0, 2;" CALL("%r3",
+              "fib", "%r1")
                                 CALL("%r4", "fib", "%r2") "add.u32 %r0, %r3, %r4; E:"),
           .body = "and.b32 %r0, %w0, 7;" CALL("%r0", "fib", "%r0") OUT32("%r0"))
         OUT(0) = fib(W(0) & 7);
     ENTRY(.name = "call_mutual_recursion",
           .before = ".func (.param .b32 y) odd(.param .b32 x);\n"
-                    FUNC("even", "setp.eq.u32 %p0, %r0, 0; @%p0 mov.u32 %r0, 1; @%p0 bra E; sub.u32 %r0, %r0, 1;" CALL("%r0", "odd", "%r0") "E:")
+                    FUNC("even", "setp.eq.u32 %p0, %r0, 0; @%p0 mov.u32 %r0, 1; @%p0 bra E; sub.u32 %r0, %r0, 1;" CALL("%r0",
+                        "odd", "%r0") "E:")
                     FUNC("odd", "setp.eq.u32 %p0, %r0, 0; @%p0 bra E; sub.u32 %r0, %r0, 1;" CALL("%r0", "even", "%r0") "E:"),
           .body = "and.b32 %r0, %w0, 63;" CALL("%r0", "even", "%r0") OUT32("%r0"))
         OUT(0) = !(W(0) & 1);
     ENTRY(.name = "call_ackermann",
-          .before = ".func (.param .b32 y) ack(.param .b32 m, .param .b32 n)\n{ .reg .b32 %r<8>; .reg .pred %p<2>; .param .b32 a, b, c;"
+          .before = ".func (.param .b32 y) ack(.param .b32 m, .param .b32 n)\n{ .reg .b32 %r<8>; .reg .pred %p<2>;"
+                    ".param .b32 a, b, c;"
                     "ld.param.b32 %r0, [m]; ld.param.b32 %r1, [n]; setp.ne.u32 %p0, %r0, 0; @%p0 bra A; add.u32 %r2, %r1, 1; bra R;"
                     "A: sub.u32 %r3, %r0, 1; setp.ne.u32 %p1, %r1, 0; mov.u32 %r4, 1; @!%p1 bra B; sub.u32 %r5, %r1, 1;"
                     "st.param.b32 [a], %r0; st.param.b32 [b], %r5; call (c), ack, (a, b); ld.param.b32 %r4, [c];"
@@ -206,7 +213,8 @@ static void recursion(void)
                   "call (y), ack, (m, n); ld.param.b32 %r0, [y]; }" OUT32("%r0"))
         OUT(0) = ackermann(W(0) & 1, W(1) & 3);
     ENTRY(.name = "call_gcd",
-          .before = ".func (.param .b32 y) gcd(.param .b32 m, .param .b32 n)\n{ .reg .b32 %r<4>; .reg .pred %p; .param .b32 a, b, c;"
+          .before = ".func (.param .b32 y) gcd(.param .b32 m, .param .b32 n)\n{ .reg .b32 %r<4>; .reg .pred %p;"
+                    ".param .b32 a, b, c;"
                     "ld.param.b32 %r0, [m]; ld.param.b32 %r1, [n]; setp.eq.u32 %p, %r1, 0; @%p st.param.b32 [y], %r0; @%p ret;"
                     "rem.u32 %r2, %r0, %r1; st.param.b32 [a], %r1; st.param.b32 [b], %r2; call (c), gcd, (a, b);"
                     "ld.param.b32 %r3, [c]; st.param.b32 [y], %r3; ret; }",
@@ -214,8 +222,10 @@ static void recursion(void)
                   "st.param.b32 [n], %r1; call (y), gcd, (m, n); ld.param.b32 %r0, [y]; }" OUT32("%r0"))
         OUT(0) = gcd(W(0) & 0xffff, W(1) & 0xffff);
     ENTRY(.name = "call_recursive_local",
-          .before = FUNC("bits", ".local .align 4 .b8 t[4]; st.local.u32 [t], %r0; setp.eq.u32 %p0, %r0, 0; @%p0 bra E; shr.u32 %r1, %r0, 1;"
-                                 CALL("%r2", "bits", "%r1") "ld.local.u32 %r3, [t]; and.b32 %r3, %r3, 1; add.u32 %r0, %r2, %r3; E:"),
+          .before = FUNC("bits", ".local .align 4 .b8 t[4]; st.local.u32 [t], %r0; setp.eq.u32 %p0, %r0, 0; @%p0 bra E;"
+                                 "shr.u32 %r1, %r0, 1;"
+                                 CALL("%r2", "bits", "%r1") "ld.local.u32 %r3, [t]; and.b32 %r3, %r3, 1; add.u32 %r0, %r2, %r3;"
+                                                            "E:"),
           .body = "and.b32 %r0, %w0, 0xfff;" CALL("%r0", "bits", "%r0") OUT32("%r0"))
         OUT(0) = (uint64_t)__builtin_popcount(W(0) & 0xfff);
 }
@@ -223,7 +233,8 @@ static void recursion(void)
 static void divergence(void)
 {
     ENTRY(.name = "call_in_one_branch",
-          .body = "mov.u32 %r0, %w0; and.b32 %r1, %w1, 1; setp.eq.u32 %p0, %r1, 0; @%p0 bra E;" CALL("%r0", "mix", "%w0") "E:" OUT32("%r0"))
+          .body = "mov.u32 %r0, %w0; and.b32 %r1, %w1, 1; setp.eq.u32 %p0, %r1, 0; @%p0 bra E;" CALL("%r0", "mix",
+              "%w0") "E:" OUT32("%r0"))
         OUT(0) = W(1) & 1 ? mix(W(0)) : W(0);
     ENTRY(.name = "call_guarded",
           .body = "mov.u32 %r0, 9; setp.lt.s32 %p0, %w1, 0;" GUARDED_CALL("%p0", "%r0", "mix", "%w0") OUT32("%r0"))
@@ -231,7 +242,8 @@ static void divergence(void)
     ENTRY(.name = "call_others_in_branches",
           .before = FUNC("twice", "shl.b32 %r0, %r0, 1;") FUNC("minus", "neg.s32 %r0, %r0;"),
           .body = "and.b32 %r1, %w1, 3; setp.eq.u32 %p0, %r1, 0; @%p0 bra A; setp.eq.u32 %p1, %r1, 1; @%p1 bra B;"
-                  CALL("%r0", "mix", "%w0") "bra E; A:" CALL("%r0", "twice", "%w0") "bra E; B:" CALL("%r0", "minus", "%w0") "E:" OUT32("%r0"))
+                  CALL("%r0", "mix", "%w0") "bra E; A:" CALL("%r0", "twice", "%w0") "bra E; B:" CALL("%r0", "minus",
+                      "%w0") "E:" OUT32("%r0"))
         OUT(0) = (W(1) & 3) == 0 ? W(0) * 2 : (W(1) & 3) == 1 ? -W(0) : mix(W(0));
     ENTRY(.name = "call_same_from_branches",
           .body = "setp.lt.u32 %p0, %lane, 13; @%p0 bra A;" CALL("%r0", "mix", "%w0") "add.u32 %r0, %r0, 1; bra E; A:"
@@ -248,7 +260,8 @@ static void divergence(void)
     }
     ENTRY(.name = "call_returns_under_divergence",
           .before = ".func (.param .b32 y) early(.param .b32 x)\n{ .reg .b32 %r<4>; .reg .pred %p<4>; ld.param.b32 %r0, [x];"
-                    "and.b32 %r1, %r0, 3; setp.eq.u32 %p0, %r1, 0; st.param.b32 [y], 100; @%p0 ret; setp.eq.u32 %p1, %r1, 1; @!%p1 bra A;"
+                    "and.b32 %r1, %r0, 3; setp.eq.u32 %p0, %r1, 0; st.param.b32 [y], 100; @%p0 ret; setp.eq.u32 %p1, %r1, 1;"
+                    "@!%p1 bra A;"
                     "st.param.b32 [y], 101; ret; A: setp.eq.u32 %p2, %r1, 2; add.u32 %r0, %r0, 7; st.param.b32 [y], %r0; @%p2 ret;"
                     "mul.lo.u32 %r0, %r0, 5; st.param.b32 [y], %r0; }",
           .body = CALL("%r0", "early", "%w0") "activemask.b32 %r1; add.u32 %r0, %r0, %w1;" OUT32("%r0")) {
@@ -257,7 +270,8 @@ static void divergence(void)
         OUT(0) = (uint32_t)(W(1) + (k == 0 ? 100 : k == 1 ? 101 : k == 2 ? W(0) + 7 : (W(0) + 7) * 5));
     }
     ENTRY(.name = "call_returns_from_loop",
-          .before = FUNC("steps", "mov.u32 %r1, 0; L: setp.le.u32 %p0, %r0, 1; @%p0 bra E; and.b32 %r2, %r0, 1; setp.eq.u32 %p1, %r2, 0;"
+          .before = FUNC("steps", "mov.u32 %r1, 0; L: setp.le.u32 %p0, %r0, 1; @%p0 bra E; and.b32 %r2, %r0, 1;"
+                                  "setp.eq.u32 %p1, %r2, 0;"
                                   "@%p1 shr.u32 %r0, %r0, 1; @!%p1 mad.lo.u32 %r0, %r0, 3, 1; add.u32 %r1, %r1, 1;"
                                   "setp.ge.u32 %p2, %r1, 40; @%p2 st.param.b32 [y], 4000; @%p2 ret; bra L; E: mov.u32 %r0, %r1;"),
           .body = "and.b32 %r0, %w0, 127;" CALL("%r0", "steps", "%r0") OUT32("%r0")) {
@@ -272,18 +286,23 @@ static void divergence(void)
           .body = "mov.u64 %d0, 1; st.global.u64 [%po], %d0;" CALL("%r0", "leave", "%w0") OUT32("%r0"))
         OUT(0) = W(0) < 0x40000000 ? 1 : W(0) >> 3;
     ENTRY(.name = "call_shuffle_inside",
-          .before = FUNC("other", "shfl.sync.bfly.b32 %r0, %r0, 1, 0x1f, 0xffffffff;"), .body = CALL("%r0", "other", "%w0") OUT32("%r0"))
+          .before = FUNC("other", "shfl.sync.bfly.b32 %r0, %r0, 1, 0x1f, 0xffffffff;"), .body = CALL("%r0", "other",
+              "%w0") OUT32("%r0"))
         OUT(0) = (uint32_t)IN_OF(own.i ^ 1, 0);
     ENTRY(.name = "call_barrier_inside",
           .before = ".shared .align 4 .b8 board[256];\n"
-                    FUNC("pass_on", "mov.u32 %r1, %tid.x; mov.u32 %r2, board; shl.b32 %r3, %r1, 2; add.u32 %r3, %r2, %r3; st.shared.u32 [%r3], %r0;"
-                                    "bar.sync 0; xor.b32 %r1, %r1, 37; shl.b32 %r3, %r1, 2; add.u32 %r3, %r2, %r3; ld.shared.u32 %r0, [%r3];"
+                    FUNC("pass_on", "mov.u32 %r1, %tid.x; mov.u32 %r2, board; shl.b32 %r3, %r1, 2; add.u32 %r3, %r2, %r3;"
+                                    "st.shared.u32 [%r3], %r0;"
+                                    "bar.sync 0; xor.b32 %r1, %r1, 37; shl.b32 %r3, %r1, 2; add.u32 %r3, %r2, %r3;"
+                                    "ld.shared.u32 %r0, [%r3];"
                                     "bar.sync 0;"),
           .body = CALL("%r0", "pass_on", "%w0") CALL("%r1", "pass_on", "%w1") "xor.b32 %r0, %r0, %r1;" OUT32("%r0"))
         OUT(0) = (uint32_t)(IN_OF(own.i ^ 37, 0) ^ IN_OF(own.i ^ 37, 1));
     ENTRY(.name = "call_keeps_registers",
-          .before = FUNC("spoil", "mov.u32 %r1, -1; mov.u32 %r2, -1; mov.u32 %r3, -1; mov.u32 %r4, -1; setp.eq.u32 %p0, %r0, %r0; not.b32 %r0, %r0;"),
-          .body = "mov.u32 %r1, %w1; mov.u32 %r2, %w2; mov.u32 %r4, 0; setp.lt.s32 %p0, %w3, 0; and.b32 %r3, %w0, 1; setp.eq.u32 %p1, %r3, 1;"
+          .before = FUNC("spoil", "mov.u32 %r1, -1; mov.u32 %r2, -1; mov.u32 %r3, -1; mov.u32 %r4, -1;"
+                                  "setp.eq.u32 %p0, %r0, %r0; not.b32 %r0, %r0;"),
+          .body = "mov.u32 %r1, %w1; mov.u32 %r2, %w2; mov.u32 %r4, 0; setp.lt.s32 %p0, %w3, 0; and.b32 %r3, %w0, 1;"
+                  "setp.eq.u32 %p1, %r3, 1;"
                   GUARDED_CALL("%p1", "%r4", "spoil", "%w0") "selp.u32 %r1, %r1, %r2, %p0; add.u32 %r1, %r1, %r4;"
                   OUT32("%r1"))
         OUT(0) = (uint32_t)(((int32_t)W(3) < 0 ? W(1) : W(2)) + (W(0) & 1 ? ~W(0) : 0));
@@ -324,12 +343,14 @@ static void indirect(void)
                   INDIRECT("%r1", "%d2", "%w0", "proto") OUT32("%r1"))
         OUT(0) = table_function((int32_t)W(1) < 0 ? 1 : 2, W(0));
     ENTRY(.name = "call_targets",
-          .body = "targets: .calltargets td0, td3;\nmov.u64 %d0, td0; mov.u64 %d1, td3; setp.lt.s32 %p0, %w1, 0; selp.b64 %d2, %d0, %d1, %p0;"
+          .body = "targets: .calltargets td0, td3;\nmov.u64 %d0, td0; mov.u64 %d1, td3; setp.lt.s32 %p0, %w1, 0;"
+                  "selp.b64 %d2, %d0, %d1, %p0;"
                   INDIRECT("%r1", "%d2", "%w0", "targets") OUT32("%r1"))
         OUT(0) = table_function((int32_t)W(1) < 0 ? 0 : 3, W(0));
     ENTRY(.name = "call_table_in_loop",
           .body = PROTO "mov.u32 %r1, %w0; mov.u32 %r2, %w1; and.b32 %r3, %w2, 7; L: setp.eq.u32 %p0, %r3, 0; @%p0 bra E;"
-                  "and.b32 %r0, %r2, 3; shr.u32 %r2, %r2, 2; mov.u64 %d0, td_table; mad.wide.u32 %d0, %r0, 8, %d0; ld.global.u64 %d1, [%d0];"
+                  "and.b32 %r0, %r2, 3; shr.u32 %r2, %r2, 2; mov.u64 %d0, td_table; mad.wide.u32 %d0, %r0, 8, %d0;"
+                  "ld.global.u64 %d1, [%d0];"
                   INDIRECT("%r1", "%d1", "%r1", "proto") "sub.u32 %r3, %r3, 1; bra L; E:" OUT32("%r1")) {
         uint32_t x = W(0), k = W(1);
 
@@ -339,7 +360,8 @@ static void indirect(void)
     }
     ENTRY(.name = "call_pointer_passed",
           .before = ".func (.param .b32 y) apply(.param .b64 f, .param .b32 v)\n{ .reg .b64 %d; .reg .b32 %r<3>; " PROTO
-                    "ld.param.b64 %d, [f]; ld.param.b32 %r0, [v];" INDIRECT("%r1", "%d", "%r0", "proto") INDIRECT("%r1", "%d", "%r1", "proto")
+                    "ld.param.b64 %d, [f]; ld.param.b32 %r0, [v];" INDIRECT("%r1", "%d", "%r0", "proto") INDIRECT("%r1", "%d",
+                        "%r1", "proto")
                     "st.param.b32 [y], %r1; ret; }",
           .body = "mov.u64 %d0, td0; mov.u64 %d1, td1; setp.lt.s32 %p0, %w1, 0; selp.b64 %d2, %d0, %d1, %p0;"
                   "{ .param .b64 f; .param .b32 v, y; st.param.b64 [f], %d2; st.param.b32 [v], %w0; call (y), apply, (f, v);"

@@ -55,12 +55,14 @@ static char *block_text(const struct block *k, unsigned at)
     case END_BRA:
         return own_text("%sbra B%u;\n", head, k->next[0]);
     case END_IF:
-        return own_text("%sand.b32 %%r3, %%r3, 1; setp.ne.u32 %%p1, %%r3, 0; @%%p1 bra B%u; bra B%u;\n", head, k->next[1], k->next[0]);
+        return own_text("%sand.b32 %%r3, %%r3, 1; setp.ne.u32 %%p1, %%r3, 0; @%%p1 bra B%u; bra B%u;\n", head, k->next[1],
+            k->next[0]);
     case END_TABLE:
         return own_text("%sand.b32 %%r3, %%r3, 3; table%u: .branchtargets B%u, B%u, B%u, B%u;\nbrx.idx %%r3, table%u;\n", head, at,
                         k->next[0], k->next[1], k->next[2], k->next[3], at);
     case END_CALL:
-        return own_text("%s{ .param .b32 ca, cr; st.param.b32 [ca], %%r0; call (cr), flow_hash, (ca); ld.param.b32 %%r0, [cr]; } bra B%u;\n",
+        return own_text("%s{ .param .b32 ca, cr; st.param.b32 [ca], %%r0; call (cr), flow_hash, (ca); ld.param.b32 %%r0, [cr];"
+                        "} bra B%u;\n",
                         head, k->next[0]);
     default:
         return own_text("%sand.b32 %%r3, %%r3, 15; setp.ne.u32 %%p1, %%r3, 5; @%%p1 bra B%u; %s\n", head, k->next[0],
@@ -101,7 +103,8 @@ static void tables(void)
             cases = own_text("%sC%d: mad.lo.u32 %%r1, %%w0, %d, %d; bra E;\n", cases, i, 2 * i + 1, i);
         }
         ENTRY(.name = own_text("table_%d", n),
-              .body = own_text("rem.u32 %%r0, %%w1, %d; list: .branchtargets %s;\nbrx.idx %%r0, list;\n%sE: %s", n, list, cases, OUT32("%r1"))) {
+              .body = own_text("rem.u32 %%r0, %%w1, %d; list: .branchtargets %s;\nbrx.idx %%r0, list;\n%sE: %s", n, list,
+                  cases, OUT32("%r1"))) {
             uint32_t k = W(1) % (uint32_t)n;
 
             OUT(0) = k ? W(0) * (2 * k + 1) + k : 1000;
@@ -116,11 +119,13 @@ static void tables(void)
     }
     ENTRY(.name = "table_uniform",
           .body = "and.b32 %r0, %ci, 3; list: .branchtargets A, B, C, D;\nbrx.idx.uni %r0, list;\n"
-                  "A: add.u32 %r1, %w0, 1; bra E; B: sub.u32 %r1, %w0, 2; bra E; C: not.b32 %r1, %w0; bra E; D: mov.u32 %r1, 4; E:" OUT32("%r1"))
+                  "A: add.u32 %r1, %w0, 1; bra E; B: sub.u32 %r1, %w0, 2; bra E; C: not.b32 %r1, %w0; bra E; D: mov.u32 %r1, 4;"
+                  "E:" OUT32("%r1"))
         OUT(0) = (own.cta & 3) == 0 ? W(0) + 1 : (own.cta & 3) == 1 ? W(0) - 2 : (own.cta & 3) == 2 ? ~W(0) : 4;
     ENTRY(.name = "table_falls_through",
           .body = "mov.u32 %r1, %w0; and.b32 %r0, %w1, 3; list: .branchtargets A, B, C, D;\nbrx.idx %r0, list;\n"
-                  "A: add.u32 %r1, %r1, 3; B: mul.lo.u32 %r1, %r1, 5; C: xor.b32 %r1, %r1, 0x55; D: add.u32 %r1, %r1, 1;" OUT32("%r1")) {
+                  "A: add.u32 %r1, %r1, 3; B: mul.lo.u32 %r1, %r1, 5; C: xor.b32 %r1, %r1, 0x55;"
+                  "D: add.u32 %r1, %r1, 1;" OUT32("%r1")) {
         uint32_t x = W(0), k = W(1) & 3;
 
         x = k < 1 ? x + 3 : x;
@@ -129,15 +134,19 @@ static void tables(void)
         OUT(0) = x + 1;
     }
     ENTRY(.name = "table_guarded",
-          .body = "mov.u32 %r1, 7; and.b32 %r0, %w1, 1; setp.lt.s32 %p0, %w2, 0; list: .branchtargets A, B;\n@%p0 brx.idx %r0, list;\nbra E;"
+          .body = "mov.u32 %r1, 7; and.b32 %r0, %w1, 1; setp.lt.s32 %p0, %w2, 0; list: .branchtargets A, B;\n"
+                  "@%p0 brx.idx %r0, list;\nbra E;"
                   "A: add.u32 %r1, %w0, 1; bra E; B: add.u32 %r1, %w0, 2; E:" OUT32("%r1"))
         OUT(0) = (int32_t)W(2) < 0 ? (uint32_t)(W(0) + 1 + (W(1) & 1)) : 7;
     ENTRY(.name = "table_machine", /* a machine of eight operations, each lane with its own program */
           .body = "mov.u32 %r1, %w0; mov.u64 %d0, %a1; mov.u32 %r3, 16; list: .branchtargets A, B, C, D, E, F, G, H;\n"
-                  "L: setp.eq.u32 %p0, %r3, 0; @%p0 bra Z; sub.u32 %r3, %r3, 1; cvt.u32.u64 %r0, %d0; and.b32 %r0, %r0, 7; shr.u64 %d0, %d0, 4;"
+                  "L: setp.eq.u32 %p0, %r3, 0; @%p0 bra Z; sub.u32 %r3, %r3, 1; cvt.u32.u64 %r0, %d0; and.b32 %r0, %r0, 7;"
+                  "shr.u64 %d0, %d0, 4;"
                   "brx.idx %r0, list;\n"
-                  "A: add.u32 %r1, %r1, %r3; bra L; B: mul.lo.u32 %r1, %r1, 9; bra L; C: shr.u32 %r1, %r1, 1; bra L; D: not.b32 %r1, %r1; bra L;"
-                  "E: and.b32 %r4, %r1, 1; setp.eq.u32 %p1, %r4, 0; @%p1 bra L; sub.u32 %r1, %r1, 5; bra L; F: xor.b32 %r1, %r1, %w2; bra L;"
+                  "A: add.u32 %r1, %r1, %r3; bra L; B: mul.lo.u32 %r1, %r1, 9; bra L; C: shr.u32 %r1, %r1, 1; bra L;"
+                  "D: not.b32 %r1, %r1; bra L;"
+                  "E: and.b32 %r4, %r1, 1; setp.eq.u32 %p1, %r4, 0; @%p1 bra L; sub.u32 %r1, %r1, 5; bra L;"
+                  "F: xor.b32 %r1, %r1, %w2; bra L;"
                   "G: shl.b32 %r1, %r1, 3; H: add.u32 %r1, %r1, 11; bra L; Z:" OUT32("%r1")) {
         uint32_t x = W(0);
         uint64_t program = IN(1);
@@ -168,8 +177,10 @@ static void leaving(void)
               .body = own_text("st.global.u64 [%%po], %%a1; setp.lt.s32 %%p0, %%w0, 0; @%%p0 %s; not.b64 %%o0, %%a1;", how[h]))
             OUT(0) = (int32_t)W(0) < 0 ? IN(1) : ~IN(1);
         ENTRY(.name = own_text("%s_in_loop", how[h]),
-              .body = own_text("mov.u32 %%r0, %%w0; mov.u32 %%r1, 0; L: and.b32 %%r2, %%r0, 7; setp.ne.u32 %%p0, %%r2, 3; @%%p0 bra N;"
-                               "cvt.u64.u32 %%o0, %%r1; st.global.u64 [%%po], %%o0; %s; N: shr.u32 %%r0, %%r0, 1; add.u32 %%r1, %%r1, 1;"
+              .body = own_text("mov.u32 %%r0, %%w0; mov.u32 %%r1, 0; L: and.b32 %%r2, %%r0, 7; setp.ne.u32 %%p0, %%r2, 3;"
+                               "@%%p0 bra N;"
+                               "cvt.u64.u32 %%o0, %%r1; st.global.u64 [%%po], %%o0; %s; N: shr.u32 %%r0, %%r0, 1;"
+                               "add.u32 %%r1, %%r1, 1;"
                                "setp.lt.u32 %%p1, %%r1, 32; @%%p1 bra L; mov.u64 %%o0, 99;", how[h])) {
             uint32_t x = W(0), k = 0;
 
@@ -178,19 +189,25 @@ static void leaving(void)
             OUT(0) = k < 32 ? k : 99;
         }
         ENTRY(.name = own_text("%s_before_barrier", how[h]), .block = 128, /* two warps leave whole, lanes of a third */
-              .body = own_text(".shared .align 4 .b8 sm[512]; mov.u32 %%r0, sm; mad.lo.u32 %%r0, %%ti, 4, %%r0; st.shared.u32 [%%r0], %%w0;"
-                               "st.global.u64 [%%po], %%a1; bar.sync 0; setp.lt.u32 %%p0, %%ti, 80; @%%p0 %s; st.shared.u32 [%%r0], %%w1;"
-                               "bar.sync 0; xor.b32 %%r1, %%ti, 1; mov.u32 %%r0, sm; mad.lo.u32 %%r0, %%r1, 4, %%r0; ld.shared.u32 %%r2, [%%r0];"
+              .body = own_text(".shared .align 4 .b8 sm[512]; mov.u32 %%r0, sm; mad.lo.u32 %%r0, %%ti, 4, %%r0;"
+                               "st.shared.u32 [%%r0], %%w0;"
+                               "st.global.u64 [%%po], %%a1; bar.sync 0; setp.lt.u32 %%p0, %%ti, 80; @%%p0 %s;"
+                               "st.shared.u32 [%%r0], %%w1;"
+                               "bar.sync 0; xor.b32 %%r1, %%ti, 1; mov.u32 %%r0, sm; mad.lo.u32 %%r0, %%r1, 4, %%r0;"
+                               "ld.shared.u32 %%r2, [%%r0];"
                                "cvt.u64.u32 %%o0, %%r2;", how[h]))
             OUT(0) = own.tid < 80 ? IN(1) : (uint32_t)IN_OF(own.i ^ 1, 1);
         ENTRY(.name = own_text("%s_then_collective", how[h]),
               .body = own_text("st.global.u64 [%%po], %%a0; and.b32 %%r0, %%lane, 3; setp.eq.u32 %%p0, %%r0, 1; @%%p0 %s;"
                                "shfl.sync.bfly.b32 %%r1, %%w0, 4, 0x1f, 0xdddddddd; vote.sync.ballot.b32 %%r2, %%p0, 0xdddddddd;"
-                               "redux.sync.add.u32 %%r3, %%lane, 0xdddddddd; add.u32 %%r1, %%r1, %%r2; add.u32 %%r1, %%r1, %%r3; %s", how[h], OUT32("%r1")))
-            OUT(0) = (own.lane & 3) == 1 ? IN(0) : (uint32_t)((uint32_t)IN_OF(own.i ^ 4, 0) + (496 - (1 + 5 + 9 + 13 + 17 + 21 + 25 + 29)));
+                               "redux.sync.add.u32 %%r3, %%lane, 0xdddddddd; add.u32 %%r1, %%r1, %%r2; add.u32 %%r1, %%r1, %%r3;"
+                               "%s", how[h], OUT32("%r1")))
+            OUT(0) = (own.lane & 3) == 1 ? IN(0) : (uint32_t)((uint32_t)IN_OF(own.i ^ 4,
+                0) + (496 - (1 + 5 + 9 + 13 + 17 + 21 + 25 + 29)));
     }
     ENTRY(.name = "exit_all_but_one",
-          .body = "st.global.u64 [%po], %a0; setp.ne.u32 %p0, %lane, 19; @%p0 exit; activemask.b32 %r0; vote.sync.ballot.b32 %r1, 1, 0x80000;"
+          .body = "st.global.u64 [%po], %a0; setp.ne.u32 %p0, %lane, 19; @%p0 exit; activemask.b32 %r0;"
+                  "vote.sync.ballot.b32 %r1, 1, 0x80000;"
                   "mov.b64 %o0, {%r0, %r1};")
         OUT(0) = own.lane == 19 ? 0x0008000000080000 : IN(0);
 }
@@ -199,7 +216,8 @@ static void shapes(void)
 {
     ENTRY(.name = "two_entries_into_a_loop",
           .body = "mov.u32 %r0, %w0; and.b32 %r1, %w1, 15; add.u32 %r1, %r1, 1; setp.lt.s32 %p0, %w2, 0; @%p0 bra B;"
-                  "A: mul.lo.u32 %r0, %r0, 3; B: add.u32 %r0, %r0, 7; sub.u32 %r1, %r1, 1; setp.ne.u32 %p1, %r1, 0; @%p1 bra A;" OUT32("%r0")) {
+                  "A: mul.lo.u32 %r0, %r0, 3; B: add.u32 %r0, %r0, 7; sub.u32 %r1, %r1, 1; setp.ne.u32 %p1, %r1, 0;"
+                  "@%p1 bra A;" OUT32("%r0")) {
         uint32_t x = W(0);
         bool skip = (int32_t)W(2) < 0;
 
@@ -208,9 +226,12 @@ static void shapes(void)
         OUT(0) = x;
     }
     ENTRY(.name = "jump_out_of_nested_loops",
-          .body = "mov.u32 %r0, %w0; mov.u32 %r1, 6; O: mov.u32 %r2, 6; I: mad.lo.u32 %r0, %r0, 5, %r2; and.b32 %r3, %r0, 31; setp.eq.u32 %p0, %r3, 9;"
-                  "@%p0 bra OUTSIDE; sub.u32 %r2, %r2, 1; setp.ne.u32 %p1, %r2, 0; @%p1 bra I; and.b32 %r3, %r0, 3; setp.eq.u32 %p2, %r3, 1; @%p2 bra I2;"
-                  "sub.u32 %r1, %r1, 1; setp.ne.u32 %p1, %r1, 0; @%p1 bra O; bra OUTSIDE; I2: sub.u32 %r1, %r1, 1; setp.eq.u32 %p1, %r1, 0;"
+          .body = "mov.u32 %r0, %w0; mov.u32 %r1, 6; O: mov.u32 %r2, 6; I: mad.lo.u32 %r0, %r0, 5, %r2; and.b32 %r3, %r0, 31;"
+                  "setp.eq.u32 %p0, %r3, 9;"
+                  "@%p0 bra OUTSIDE; sub.u32 %r2, %r2, 1; setp.ne.u32 %p1, %r2, 0; @%p1 bra I; and.b32 %r3, %r0, 3;"
+                  "setp.eq.u32 %p2, %r3, 1; @%p2 bra I2;"
+                  "sub.u32 %r1, %r1, 1; setp.ne.u32 %p1, %r1, 0; @%p1 bra O; bra OUTSIDE; I2: sub.u32 %r1, %r1, 1;"
+                  "setp.eq.u32 %p1, %r1, 0;"
                   "@%p1 bra OUTSIDE; mov.u32 %r2, 2; bra I; OUTSIDE:" OUT32("%r0")) {
         uint32_t x = W(0), inner;
 
@@ -226,7 +247,8 @@ static void shapes(void)
         OUT(0) = x;
     }
     ENTRY(.name = "activemask_in_branches",
-          .body = "and.b32 %r0, %lane, 5; setp.eq.u32 %p0, %r0, 4; @%p0 bra A; activemask.b32 %r1; bra E; A: activemask.b32 %r1; E:" OUT32("%r1")) {
+          .body = "and.b32 %r0, %lane, 5; setp.eq.u32 %p0, %r0, 4; @%p0 bra A; activemask.b32 %r1; bra E; A: activemask.b32 %r1;"
+                  "E:" OUT32("%r1")) {
         uint32_t x = 0;
 
         for (unsigned l = 0; l < 32; l++)
@@ -234,7 +256,8 @@ static void shapes(void)
         OUT(0) = x;
     }
     ENTRY(.name = "warp_mates_signal", /* a lane waits for what a mate writes in the other branch */
-          .body = ".shared .align 4 .b8 flag[256]; mov.u32 %r0, flag; shr.u32 %r1, %ti, 1; mad.lo.u32 %r0, %r1, 4, %r0; and.b32 %r2, %ti, 1;"
+          .body = ".shared .align 4 .b8 flag[256]; mov.u32 %r0, flag; shr.u32 %r1, %ti, 1; mad.lo.u32 %r0, %r1, 4, %r0;"
+                  "and.b32 %r2, %ti, 1;"
                   "setp.eq.u32 %p0, %r2, 1; mov.u32 %r3, 0; @!%p0 st.shared.u32 [%r0], %r3; bar.sync 0; @%p0 bra W;"
                   "P: ld.volatile.shared.u32 %r3, [%r0]; setp.eq.u32 %p1, %r3, 0; @%p1 bra P; bra E;"
                   "W: or.b32 %r3, %w0, 1; st.volatile.shared.u32 [%r0], %r3; E:" OUT32("%r3"))

@@ -60,7 +60,8 @@ static uint32_t fold(const char *op, uint32_t x, uint32_t y)
 
 static void reductions(const struct split *s)
 {
-    static const char *const ops[] = {"add.u32", "add.s32", "min.u32", "max.u32", "min.s32", "max.s32", "and.b32", "or.b32", "xor.b32"};
+    static const char *const ops[] = {"add.u32", "add.s32", "min.u32", "max.u32", "min.s32", "max.s32", "and.b32", "or.b32",
+        "xor.b32"};
 
     for (unsigned k = 0; k < sizeof ops / sizeof *ops; k++)
         ENTRY(.name = own_text("redux_%.*s_%s_%s", (int)strcspn(ops[k], "."), ops[k], strchr(ops[k], '.') + 1, s->name),
@@ -90,7 +91,8 @@ static void votes(const struct split *s)
         const char *type = k == 3 ? "b32 %r9" : "pred %p2", *end = k == 3 ? "" : "selp.u32 %r9, 1, 0, %p2;";
 
         ENTRY(.name = own_text("vote_%s_%s", modes[k], s->name),
-              .body = both_sides(s, own_text("shr.u32 %%r2, %%r0, 20; and.b32 %%r2, %%r2, %u; setp.%s.u32 %%p1, %%r2, 0;", k == 3 ? 1 : 31,
+              .body = both_sides(s, own_text("shr.u32 %%r2, %%r0, 20; and.b32 %%r2, %%r2, %u; setp.%s.u32 %%p1, %%r2, 0;",
+                  k == 3 ? 1 : 31,
                                              k == 1 ? "eq" : "ne"),
                                  own_text("vote.sync.%s.%s, %%p1, 0x%08x; %s", modes[k], type, s->mask, end),
                                  own_text("vote.sync.%s.%s, %%p1, 0x%08x; %s", modes[k], type, ~s->mask, end))) {
@@ -108,7 +110,8 @@ static void votes(const struct split *s)
     for (unsigned wide = 0; wide < 2; wide++)
         for (unsigned all = 0; all < 2; all++) {
             /* Few different values, so that some are equal; in match.all all lanes agree in every second warp. */
-            const char *value = all ? "and.b32 %r0, %ci, 3; shr.u32 %r2, %w0, 8; and.b32 %r2, %r2, %warp; and.b32 %r2, %r2, 1; add.u32 %r0, %r0, %r2;"
+            const char *value = all ? "and.b32 %r0, %ci, 3; shr.u32 %r2, %w0, 8; and.b32 %r2, %r2, %warp; and.b32 %r2, %r2, 1;"
+                                      "add.u32 %r0, %r0, %r2;"
                                       "add.u32 %r1, %r0, 9;"
                                     : "and.b32 %r0, %r0, 3; and.b32 %r1, %r1, 3;";
             const char *pair = wide ? "mov.b64 %d0, {%r5, %r0}; mov.b64 %d1, {%r5, %r1}; mov.u32 %r5, 7;" : "";
@@ -118,8 +121,10 @@ static void votes(const struct split *s)
 
             ENTRY(.name = own_text("match_%s_b%d_%s", all ? "all" : "any", wide ? 64 : 32, s->name),
                   .body = both_sides(s, own_text("%s%s%s", fix, value, pair),
-                                     own_text("%s.b%d %s, %s, 0x%08x; %s", op, wide ? 64 : 32, d, wide ? "%d0" : "%r0", s->mask, end),
-                                     own_text("%s.b%d %s, %s, 0x%08x; %s", op, wide ? 64 : 32, d, wide ? "%d1" : "%r1", ~s->mask, end))) {
+                                     own_text("%s.b%d %s, %s, 0x%08x; %s", op, wide ? 64 : 32, d, wide ? "%d0" : "%r0",
+                                         s->mask, end),
+                                     own_text("%s.b%d %s, %s, 0x%08x; %s", op, wide ? 64 : 32, d, wide ? "%d1" : "%r1",
+                                         ~s->mask, end))) {
                 uint32_t set = side(s, own.lane), same = 0, mine = 0, v;
 
                 for (int pass = 0; pass < 2; pass++)
@@ -189,7 +194,8 @@ static void shuffles(void)
     for (const struct split *s = splits; s < splits + 5; s++)
         /* From the lowest lane of the side, wherever it is. */
         ENTRY(.name = own_text("shfl_first_%s", s->name),
-              .body = both_sides(s, "", own_text("shfl.sync.idx.b32 %%r9, %%r0, %d, 0x1f, 0x%08x;", __builtin_ctz(s->mask), s->mask),
+              .body = both_sides(s, "", own_text("shfl.sync.idx.b32 %%r9, %%r0, %d, 0x1f, 0x%08x;", __builtin_ctz(s->mask),
+                  s->mask),
                                  own_text("shfl.sync.idx.b32 %%r9, %%r1, %d, 0x1f, 0x%08x;", __builtin_ctz(~s->mask), ~s->mask)))
             OUT(0) = operand(s, own.in, own.i - own.lane + (unsigned)__builtin_ctz(side(s, own.lane)), 32);
 }
@@ -202,12 +208,16 @@ static void others(void)
         ENTRY(.name = own_text("bar_warp_%s", s->name), /* each lane reads what the next lane of its side wrote */
               .body = own_text(".shared .align 4 .b8 sm[256]; mov.u32 %%r20, sm; mad.lo.u32 %%r21, %%ti, 4, %%r20;%s",
                                both_sides(s, /* %r16: where the next lane of the side wrote */
-                                          "selp.u32 %r12, -1, 0, %p0; xor.b32 %r10, %r10, %r12; brev.b32 %r15, %r10; clz.b32 %r15, %r15;"
-                                          "add.u32 %r13, %lane, 1; shr.u32 %r14, %r10, %r13; brev.b32 %r14, %r14; clz.b32 %r16, %r14;"
+                                          "selp.u32 %r12, -1, 0, %p0; xor.b32 %r10, %r10, %r12; brev.b32 %r15, %r10;"
+                                          "clz.b32 %r15, %r15;"
+                                          "add.u32 %r13, %lane, 1; shr.u32 %r14, %r10, %r13; brev.b32 %r14, %r14;"
+                                          "clz.b32 %r16, %r14;"
                                           "add.u32 %r16, %r16, %r13; setp.ge.u32 %p3, %r16, 32; selp.u32 %r16, %r15, %r16, %p3;"
                                           "shl.b32 %r17, %warp, 5; add.u32 %r16, %r16, %r17; mad.lo.u32 %r16, %r16, 4, %r20;",
-                                          own_text("st.shared.u32 [%%r21], %%r0; bar.warp.sync 0x%08x; ld.shared.u32 %%r9, [%%r16];", s->mask),
-                                          own_text("st.shared.u32 [%%r21], %%r1; bar.warp.sync 0x%08x; ld.shared.u32 %%r9, [%%r16];", ~s->mask)))) {
+                                          own_text("st.shared.u32 [%%r21], %%r0; bar.warp.sync 0x%08x;"
+                                                   "ld.shared.u32 %%r9, [%%r16];", s->mask),
+                                          own_text("st.shared.u32 [%%r21], %%r1; bar.warp.sync 0x%08x;"
+                                                   "ld.shared.u32 %%r9, [%%r16];", ~s->mask)))) {
             uint32_t set = side(s, own.lane);
             unsigned l = own.lane;
 
@@ -217,8 +227,10 @@ static void others(void)
             OUT(0) = operand(s, own.in, own.i - own.lane + l, 32);
         }
         ENTRY(.name = own_text("elect_%s", s->name),
-              .body = both_sides(s, "", own_text("elect.sync %%r8|%%p2, 0x%08x; selp.u32 %%r9, 0x100, 0, %%p2; or.b32 %%r9, %%r9, %%r8;", s->mask),
-                                 own_text("elect.sync %%r8|%%p2, 0x%08x; selp.u32 %%r9, 0x100, 0, %%p2; or.b32 %%r9, %%r9, %%r8;", ~s->mask))) {
+              .body = both_sides(s, "", own_text("elect.sync %%r8|%%p2, 0x%08x; selp.u32 %%r9, 0x100, 0, %%p2;"
+                                                 "or.b32 %%r9, %%r9, %%r8;", s->mask),
+                                 own_text("elect.sync %%r8|%%p2, 0x%08x; selp.u32 %%r9, 0x100, 0, %%p2;"
+                                          "or.b32 %%r9, %%r9, %%r8;", ~s->mask))) {
             unsigned first = (unsigned)__builtin_ctz(side(s, own.lane));
 
             OUT(0) = first | (own.lane == first ? 0x100 : 0);
@@ -245,8 +257,10 @@ static void others(void)
         OUT(0) = W_OF(j, 1);
     }
     ENTRY(.name = "shfl_from_loop_of_survivors", /* the lanes left in a loop shuffle among themselves */
-          .body = "and.b32 %r0, %w0, 15; mov.u32 %r1, 0; mov.u32 %r5, 0; L: setp.gt.u32 %p0, %r1, %r0; vote.sync.ballot.b32 %r2, %p0, -1; @%p0 bra N;"
-                  "not.b32 %r2, %r2; redux.sync.add.u32 %r3, %w1, %r2; mad.lo.u32 %r5, %r5, 3, %r3; N: bar.warp.sync -1; add.u32 %r1, %r1, 1;"
+          .body = "and.b32 %r0, %w0, 15; mov.u32 %r1, 0; mov.u32 %r5, 0; L: setp.gt.u32 %p0, %r1, %r0;"
+                  "vote.sync.ballot.b32 %r2, %p0, -1; @%p0 bra N;"
+                  "not.b32 %r2, %r2; redux.sync.add.u32 %r3, %w1, %r2; mad.lo.u32 %r5, %r5, 3, %r3; N: bar.warp.sync -1;"
+                  "add.u32 %r1, %r1, 1;"
                   "setp.lt.u32 %p1, %r1, 16; @%p1 bra L;" OUT32("%r5")) {
         uint32_t x = 0;
 
@@ -260,7 +274,8 @@ static void others(void)
         OUT(0) = x;
     }
     ENTRY(.name = "ballot_met_from_two_places", /* the full mask, from both sides of a branch */
-          .body = "setp.lt.s32 %p0, %w0, 0; setp.lt.u32 %p1, %lane, 11; @%p1 bra A; vote.sync.ballot.b32 %r0, %p0, -1; add.u32 %r0, %r0, 1; bra E;"
+          .body = "setp.lt.s32 %p0, %w0, 0; setp.lt.u32 %p1, %lane, 11; @%p1 bra A; vote.sync.ballot.b32 %r0, %p0, -1;"
+                  "add.u32 %r0, %r0, 1; bra E;"
                   "A: vote.sync.ballot.b32 %r0, %p0, -1; E:" OUT32("%r0")) {
         uint32_t x = 0;
 

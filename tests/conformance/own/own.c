@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writes the project's own corpus: own_corpus DIR. */
+/* Writes the project's own corpus: own_corpus DIR. Prints how many entries it has. */
 #include "own.h"
 
 #include <errno.h>
@@ -13,6 +13,7 @@ static uint64_t want[THREADS * MAX_OUT];
 static const char *dir;
 static char family[32];
 static FILE *ptx, *index_file;
+static int entries;
 
 const struct own_format own_f16 = {5, 10, 15, false}, own_bf16 = {8, 7, 127, false}, own_e4m3 = {4, 3, 7, true},
                         own_e5m2 = {5, 2, 15, false};
@@ -173,6 +174,7 @@ struct own_entry own_begin(struct own_entry e)
     e.nout = e.nout ? e.nout : 1;
     e.block = e.block ? e.block : 64;
     e.i = UINT32_MAX;
+    entries++;
     e.in = pools[e.pool];
     e.out = want;
     memset(want, 0, sizeof want);
@@ -190,12 +192,26 @@ struct own_entry own_begin(struct own_entry e)
     return e;
 }
 
+/* One type a slot: the entry's list, from its start again where it is too short. */
+static void write_types(const struct own_entry *e)
+{
+    const char *types = e->types ? e->types : "u64", *at = types;
+
+    for (int i = 0; i < e->nout; i++) {
+        size_t n = strcspn(at, ",");
+
+        fprintf(index_file, "%s%.*s", i ? "," : "", (int)n, at);
+        at = at[n] ? at + n + 1 : types;
+    }
+}
+
 bool own_next(struct own_entry *e)
 {
     if (++e->i == THREADS) {
         write_slots("out/", e->name, want, (size_t)THREADS * (size_t)e->nout);
-        fprintf(index_file, "%s\t%s\t%s\t%d\t%d\t%s\t%d\t%s\n", family, e->name, pool_names[e->pool], IN_SLOTS, e->nout,
-                e->types ? e->types : "u64", e->block, e->class ? e->class : "exact");
+        fprintf(index_file, "%s\t%s\t%s\t%d\t%d\t", family, e->name, pool_names[e->pool], IN_SLOTS, e->nout);
+        write_types(e);
+        fprintf(index_file, "\t%d\t%s\n", e->block, e->class ? e->class : "exact");
         return false;
     }
     e->tid = e->i % (unsigned)e->block;
@@ -232,5 +248,6 @@ int main(int argc, char **argv)
         families[i]();
     finish(ptx);
     finish(index_file);
+    printf("%d\n", entries);
     return 0;
 }

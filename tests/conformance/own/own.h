@@ -29,7 +29,7 @@ struct own_entry {
     const char *before;       /* module-level text */
     enum own_pool pool;
     int nout, block;          /* 0: 1 and 64 */
-    const char *types;        /* of the output slots; NULL: u64, exact */
+    const char *types;        /* of the output slots, in turn; NULL: u64, exact */
     const char *class;
     /* For the reference: */
     unsigned i, tid, cta, lane;
