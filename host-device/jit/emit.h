@@ -33,6 +33,7 @@ struct emit {
     LLVMValueRef *var;           /* by register; NULL: not named */
     LLVMValueRef *waiting;       /* by block that is not whole: variable, the lanes that are to run there */
     LLVMBasicBlockRef *at;       /* by block */
+    bool *spins;                 /* by loop: lanes may wait there for lanes that have left it */
     LLVMValueRef present, fuel;  /* variables */
     struct jit_next next;
     unsigned operations;         /* instructions left to them */
@@ -88,6 +89,12 @@ LLVMValueRef emit_operation_result(struct emit *e, int32_t reg);
 typedef bool emit_fn(struct emit *e);
 emit_fn emit_integer, emit_float, emit_compare, emit_move, emit_memory;
 #define JIT_EMITTERS emit_integer, emit_float, emit_compare, emit_move, emit_memory
+
+/* ---- emit_leave.c: the interpreter goes on with the warp; each ends its LLVM block ---- */
+/* From the instruction being emitted on. */
+void emit_leave_here(struct emit *e);
+/* From the start of block 'to', where lanes wait, on. */
+void emit_leave_edge(struct emit *e, uint32_t to);
 
 /* ---- emit_flow.c ---- */
 /* The whole function, from analyses to LLVM IR. */

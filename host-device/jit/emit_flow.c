@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+#include "jit/refuse.h"
+
 /* ---- Calls out ---- */
 
 static LLVMValueRef env_function(struct emit *e, size_t offset)
@@ -46,6 +48,10 @@ static void go_back(struct emit *e, uint32_t to)
     LLVMBuildStore(e->b, left, e->fuel);
     emit_branch(e, LLVMBuildICmp(e->b, LLVMIntSGT, left, emit_i32(e, 0), ""), e->at[to], tired);
     LLVMPositionBuilderAtEnd(e->b, tired);
+    if (!jit_is_whole(e->u, to) && e->spins[e->flow->blocks[to].loop]) {
+        emit_leave_edge(e, to);
+        return;
+    }
     emit_yield(e);
     LLVMBuildBr(e->b, e->at[to]);
 }
@@ -218,6 +224,43 @@ static bool emit_own(struct emit *e)
     return false;
 }
 
+static bool has_members(const struct ptx_insn *i)
+{
+    switch (i->op) {
+    case PTX_OP_shfl:
+    case PTX_OP_vote:
+    case PTX_OP_match:
+    case PTX_OP_redux:
+    case PTX_OP_elect:
+        return true;
+    case PTX_OP_bar:
+        return i->mode == PTX_mode_warp;
+    default:
+        return false;
+    }
+}
+
+/* Where lanes may have parted, an instruction at which they meet goes on with all that there are, or all that its member mask
+ * names, if these are here. */
+static void check_meeting(struct emit *e)
+{
+    const struct ptx_operand *o = e->insn->nops ? &e->insn->ops[e->insn->nops - 1] : NULL;
+    bool masked = has_members(e->insn) && o && !jit_operand_varies(e->u, o);
+    LLVMValueRef present = LLVMBuildLoad2(e->b, e->i32, e->present, ""), members = NULL, good;
+    LLVMBasicBlockRef here = emit_block(e, "met"), apart = emit_block(e, "apart");
+    bool wide = e->wide;
+
+    e->wide = false;
+    if (masked)
+        members = emit_source(e, o, 32);
+    e->wide = wide;
+    good = LLVMBuildICmp(e->b, LLVMIntEQ, e->mask, members ? LLVMBuildAnd(e->b, present, members, "") : present, "");
+    emit_branch(e, good, here, apart);
+    LLVMPositionBuilderAtEnd(e->b, apart);
+    emit_leave_here(e);
+    LLVMPositionBuilderAtEnd(e->b, here);
+}
+
 /* Are the results uniform, so that scalars do? */
 static bool results_vary(const struct emit *e)
 {
@@ -252,6 +295,8 @@ static void emit_insn(struct emit *e)
         LLVMBuildCondBr(e->b, nonzero(e, e->mask), run, on);
         LLVMPositionBuilderAtEnd(e->b, run);
     }
+    if (jit_is_meeting(e->insn) && (!jit_is_whole(e->u, e->block) || (e->guard && LLVMTypeOf(e->guard) != e->i1)))
+        check_meeting(e);
     if (!emit_own(e)) {
         emit_operation(e, pure ? emit_i32(e, ~0u) : e->mask);
         e->operations++;

@@ -69,7 +69,8 @@ static void *compile(const struct interp_kernel *k, const struct jit_uniform *u,
     e.waiting = calloc(w->n + 1, sizeof *e.waiting);
     e.at = calloc(w->n + 1, sizeof *e.at);
     e.next.list = calloc(w->n + 2, sizeof *e.next.list);
-    if (e.var && e.waiting && e.at && e.next.list)
+    e.spins = calloc(w->n_loops + 1, sizeof *e.spins);
+    if (e.var && e.waiting && e.at && e.next.list && e.spins && jit_find_spins(u, e.spins))
         image = translate(&e, &report->code_bytes);
     else
         snprintf(report->why, sizeof report->why, "out of memory");
@@ -77,6 +78,7 @@ static void *compile(const struct interp_kernel *k, const struct jit_uniform *u,
     free(e.var);
     free(e.waiting);
     free(e.at);
+    free(e.spins);
     free(e.next.list);
     return image;
 }

@@ -17,7 +17,7 @@ static bool refuse(char *why, size_t size, const char *fmt, ...)
 }
 
 /* Lanes meet here, maybe from several places. */
-static bool is_meeting(const struct ptx_insn *i)
+bool jit_is_meeting(const struct ptx_insn *i)
 {
     switch (i->op) {
     case PTX_OP_shfl:
@@ -39,14 +39,12 @@ static bool is_meeting(const struct ptx_insn *i)
     }
 }
 
-static bool accept(const struct jit_uniform *u, uint32_t b, const struct ptx_insn *i, char *why, size_t size)
+static bool accept(const struct jit_uniform *u, const struct ptx_insn *i, char *why, size_t size)
 {
     const struct ptx_module *m = u->flow->m;
 
     if (i->op == PTX_OP_call && (i->ops[0].kind != PTX_OPERAND_FUNC || m->functions[i->ops[0].sym].has_body))
         return refuse(why, size, "line %u: a call", i->line);
-    if (is_meeting(i) && (!jit_is_whole(u, b) || (i->guard >= 0 && jit_varies(u, i->guard))))
-        return refuse(why, size, "line %u: %s where lanes may have parted", i->line, ptx_op_names[i->op]);
     return true;
 }
 
@@ -84,29 +82,31 @@ static void find_observed(const struct ptx_function *f, uint8_t *set)
     }
 }
 
-/* A lane that leaves a loop waits behind it for those that stay; where these wait for what it does next, nothing moves. */
-static bool accept_spin(const struct jit_uniform *u, uint32_t b, const uint8_t *observed, char *why, size_t size)
+bool jit_find_spins(const struct jit_uniform *u, bool *spins)
 {
-    const struct jit_block *x = &u->flow->blocks[b];
+    const struct jit_flow *w = u->flow;
+    uint8_t *observed = calloc(w->f->nregs + 1, 1);
 
-    if (!x->branch || x->loop == JIT_NONE || !jit_parts(u, b) || !observed[x->branch->guard])
-        return true;
-    return refuse(why, size, "line %u: lanes of a warp may wait for each other in a loop", x->branch->line);
+    if (!observed)
+        return false;
+    find_observed(w->f, observed);
+    for (uint32_t b = 0; b < w->n; b++) {
+        const struct jit_block *x = &w->blocks[b];
+
+        if (x->branch && x->loop != JIT_NONE && jit_parts(u, b) && observed[x->branch->guard])
+            spins[x->loop] = true;
+    }
+    free(observed);
+    return true;
 }
 
 bool jit_accept(const struct jit_uniform *u, char *why, size_t size)
 {
     const struct jit_flow *w = u->flow;
-    uint8_t *observed = calloc(w->f->nregs + 1, 1);
-    bool good = observed || refuse(why, size, "out of memory");
+    bool good = true;
 
-    if (good)
-        find_observed(w->f, observed);
-    for (uint32_t b = 0; good && b < w->n; b++) {
+    for (uint32_t b = 0; good && b < w->n; b++)
         for (uint32_t i = w->blocks[b].first; good && i < w->blocks[b].end; i++)
-            good = accept(u, b, &w->f->insns[i], why, size);
-        good = good && accept_spin(u, b, observed, why, size);
-    }
-    free(observed);
+            good = accept(u, &w->f->insns[i], why, size);
     return good;
 }

@@ -193,6 +193,28 @@ static void yield(struct jit_env *env)
     wait(env, mask);
 }
 
+static void park(struct jit_env *env, uint32_t i, uint32_t mask)
+{
+    struct warp *w = env->w;
+    const struct func *f = w->entry_frame.func;
+
+    if (mask)
+        group_push(w, f->code + f->first_uop[i], mask, READY);
+}
+
+/* What w->native is for a warp that the interpreter has taken over. */
+static char left;
+
+static void leave(struct jit_env *env)
+{
+    struct warp *w = env->w;
+
+    w->native = &left;
+    w->args.mask = 0;
+    w->yielded = true;
+    suspend(fiber_at(env));
+}
+
 /* ---- From the scheduler ---- */
 
 static bool start(struct warp *w)
@@ -202,7 +224,8 @@ static bool start(struct warp *w)
 
     if (!f)
         return false;
-    *f = (struct fiber){.env = {.w = w, .operation = operation, .end = end, .yield = yield}};
+    *f = (struct fiber){.env = {.w = w, .operation = operation, .end = end, .yield = yield,
+                                   .park = park, .leave = leave}};
     f->env.field[JIT_ENV_frame] = (uint64_t)(uintptr_t)w->base[BASE_FRAME];
     f->env.field[JIT_ENV_special] = (uint64_t)(uintptr_t)w->base[BASE_SPECIAL];
     f->env.field[JIT_ENV_param] = worker->param_base;
@@ -222,6 +245,10 @@ static void run(struct warp *w)
 {
     struct fiber *f;
 
+    if (w->native == &left) {
+        warp_run(w);
+        return;
+    }
     w->yielded = false;
     if (!w->native && !start(w))
         warp_fault(w, NULL, -1, VG_FAULT_OUT_OF_MEMORY, 0, "out of memory for a warp's stack");
@@ -233,6 +260,8 @@ static const struct ptx_insn *running(const struct warp *w)
 {
     const struct fiber *f = w->native;
 
+    if (w->native == &left)
+        return w->args.insn;
     return f ? &w->entry_frame.func->f->insns[f->env.insn] : NULL;
 }
 

@@ -35,6 +35,10 @@ struct jit_env {
     void (*end)(struct jit_env *env, uint32_t mask);
     /* Let other warps run. */
     void (*yield)(struct jit_env *env);
+    /* The interpreter takes these lanes over at instruction i ... */
+    void (*park)(struct jit_env *env, uint32_t i, uint32_t mask);
+    /* ... and the warp with them: all have been parked. Does not return. */
+    void (*leave)(struct jit_env *env);
     uint32_t insn;             /* the instruction whose access runs */
     struct warp *w;
 };
