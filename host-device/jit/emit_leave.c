@@ -40,20 +40,38 @@ static void park(struct emit *e, uint32_t insn, const uint64_t *live, LLVMValueR
     LLVMBuildCall2(e->b, LLVMFunctionType(e->none, params, 3, false), function_at(e, offsetof(struct jit_env, park)), args, 3, "");
 }
 
-static void park_at(struct emit *e, uint32_t q)
+static void park_at(struct emit *e, uint32_t q, LLVMValueRef lanes)
 {
-    LLVMValueRef lanes = LLVMBuildLoad2(e->b, e->i32, e->waiting[q] ? e->waiting[q] : e->present, "");
-
     park(e, e->flow->blocks[q].first, e->flow->live_in + (size_t)q * e->flow->words, lanes);
 }
 
-static void park_waiting(struct emit *e, uint32_t b)
+static LLVMValueRef waiting_at(struct emit *e, uint32_t q)
+{
+    return LLVMBuildLoad2(e->b, e->i32, e->waiting[q], "");
+}
+
+/* Where all lanes come together again, those that are there already are nowhere noted: they are the rest. There is at most one
+ * such block. */
+static void park_waiting(struct emit *e, uint32_t b, LLVMValueRef parked)
 {
     const uint64_t *p = jit_pending(e->u, b);
+    uint32_t whole = JIT_NONE;
 
     for (uint32_t k = 0; k < e->u->words; k++)
-        for (uint64_t m = p[k]; m; m &= m - 1)
-            park_at(e, k * 64 + (uint32_t)__builtin_ctzll(m));
+        for (uint64_t m = p[k]; m; m &= m - 1) {
+            uint32_t q = k * 64 + (uint32_t)__builtin_ctzll(m);
+            LLVMValueRef lanes;
+
+            if (!e->waiting[q]) {
+                whole = q;
+                continue;
+            }
+            lanes = waiting_at(e, q);
+            park_at(e, q, lanes);
+            parked = LLVMBuildOr(e->b, parked, lanes, "");
+        }
+    if (whole != JIT_NONE)
+        park_at(e, whole, LLVMBuildAnd(e->b, LLVMBuildLoad2(e->b, e->i32, e->present, ""), LLVMBuildNot(e->b, parked, ""), ""));
 }
 
 static void leave(struct emit *e)
@@ -64,8 +82,10 @@ static void leave(struct emit *e)
 
 void emit_leave_edge(struct emit *e, uint32_t to)
 {
-    park_at(e, to);
-    park_waiting(e, to);
+    LLVMValueRef lanes = waiting_at(e, to);
+
+    park_at(e, to, lanes);
+    park_waiting(e, to, lanes);
     leave(e);
 }
 
@@ -98,6 +118,6 @@ void emit_leave_here(struct emit *e)
 
     park(e, e->index, live, e->block_mask);
     free(live);
-    park_waiting(e, e->block);
+    park_waiting(e, e->block, e->block_mask);
     leave(e);
 }
