@@ -217,8 +217,9 @@ struct interp_native {
     uint32_t block[3];
     /* As warp_run(). A warp whose 'native' is NULL starts: its one group is the entry's. */
     void (*run)(struct warp *w);
-    /* The instruction whose access the hardware may have stopped. */
-    const struct ptx_insn *(*running)(const struct warp *w);
+    /* The hardware stopped an access of the warp's at this address: which instruction's, and lane (-1: unknown). NULL: the
+     * micro-operation that ran. */
+    const struct ptx_insn *(*locate)(const struct warp *w, uint64_t address, int *lane);
     void (*free)(struct interp_native *native);
 };
 

@@ -31,6 +31,7 @@ struct emit {
     LLVMValueRef env;
     LLVMValueRef field[JIT_ENV_FIELDS]; /* what does not change while a warp runs, loaded at its start */
     LLVMValueRef *var;           /* by register; NULL: not named */
+    bool *read;                  /* by register: some instruction reads it */
     LLVMValueRef *waiting;       /* by block that is not whole: variable, the lanes that are to run there */
     LLVMBasicBlockRef *at;       /* by block */
     bool *spins;                 /* by loop: lanes may wait there for lanes that have left it */

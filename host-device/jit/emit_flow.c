@@ -343,6 +343,8 @@ static void declare_registers(struct emit *e)
     for (uint32_t b = 0; b < e->flow->n; b++)
         for (uint32_t i = e->flow->blocks[b].first; i < e->flow->blocks[b].end; i++) {
             jit_regs_of(&e->f->insns[i], &r);
+            for (unsigned k = 0; k < r.n_read; k++)
+                e->read[r.read[k]] = true;
             for (unsigned k = 0; k < r.n_written; k++) {
                 int32_t reg = r.written[k];
                 LLVMTypeRef type = emit_int(e, emit_reg_bits(e, reg));

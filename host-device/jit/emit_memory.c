@@ -225,6 +225,19 @@ static V element_pointer(struct emit *e, const struct access *a, V at, unsigned 
 
 /* ---- The ways ---- */
 
+/* Before code touches memory: who does, and where. */
+static void note_access(struct emit *e, const struct access *a, uint32_t step, V address)
+{
+    V at = emit_at(e, e->env, offsetof(struct jit_env, address)), store;
+
+    LLVMBuildStore(e->b, emit_i32(e, e->index), emit_at(e, e->env, offsetof(struct jit_env, insn)));
+    LLVMBuildStore(e->b, e->mask, emit_at(e, e->env, offsetof(struct jit_env, mask)));
+    LLVMBuildStore(e->b, emit_i32(e, step), emit_at(e, e->env, offsetof(struct jit_env, step)));
+    LLVMBuildStore(e->b, emit_i32(e, a->total), emit_at(e, e->env, offsetof(struct jit_env, bytes)));
+    store = LLVMBuildStore(e->b, address, at);
+    set_alignment(store, 8);
+}
+
 /* One access for all lanes. Of several stores to one place the highest lane's stays. */
 static void access_once(struct emit *e, const struct access *a, V at, V *values)
 {
@@ -318,6 +331,7 @@ static void access_each(struct emit *e, const struct access *a, V *values)
 {
     V base = LLVMBuildAdd(e->b, widen(e, a->offset), emit_splat(e, a->base), "");
 
+    note_access(e, a, JIT_STEP_EACH, base);
     for (unsigned k = 0; k < a->n; k++) {
         V address = LLVMBuildAdd(e->b, base, emit_splat(e, emit_i64(e, (uint64_t)k * a->bytes)), "");
         V at = LLVMBuildIntToPtr(e->b, address, emit_vector(e->ptr), "");
@@ -358,11 +372,6 @@ static void operation_way(struct emit *e, const struct access *a, struct ways *w
         w->values[w->n][k] = emit_operation_result(e, a->data[k].reg);
     end_way(e, w, !a->store && jit_varies(e->u, a->data[0].reg));
     LLVMBuildBr(e->b, w->join);
-}
-
-static void note_insn(struct emit *e)
-{
-    LLVMBuildStore(e->b, emit_i32(e, e->index), emit_at(e, e->env, offsetof(struct jit_env, insn)));
 }
 
 /* Results from whichever way was taken, as vectors where one of them is. */
@@ -408,8 +417,9 @@ static void uniform_access(struct emit *e, const struct access *a)
     slow = emit_block(e, "slow");
     emit_branch(e, LLVMBuildAnd(e->b, fits(e, a, a->offset, a->total), aligned(e, a, a->offset), ""), fast, slow);
     LLVMPositionBuilderAtEnd(e->b, fast);
-    note_insn(e);
-    at = pointer(e, LLVMBuildAdd(e->b, a->base, widen(e, a->offset), ""));
+    at = LLVMBuildAdd(e->b, a->base, widen(e, a->offset), "");
+    note_access(e, a, 0, at);
+    at = pointer(e, at);
     access_once(e, a, at, w.values[0]);
     end_way(e, &w, false);
     LLVMBuildBr(e->b, w.join);
@@ -431,8 +441,9 @@ static void varying_access(struct emit *e, const struct access *a)
     first = emit_lane(e, a->offset, 0);
     emit_branch(e, LLVMBuildAnd(e->b, fits(e, a, first, (uint64_t)a->total * VG_WARP), aligned(e, a, first), ""), wide, slow);
     LLVMPositionBuilderAtEnd(e->b, wide);
-    note_insn(e);
-    first = pointer(e, LLVMBuildAdd(e->b, a->base, widen(e, first), ""));
+    first = LLVMBuildAdd(e->b, a->base, widen(e, first), "");
+    note_access(e, a, a->total, first);
+    first = pointer(e, first);
     if (a->store)
         store_row(e, a, first);
     else
@@ -446,7 +457,6 @@ static void varying_access(struct emit *e, const struct access *a)
         LLVMBuildBr(e->b, slow);
     if (own) {
         LLVMPositionBuilderAtEnd(e->b, each);
-        note_insn(e);
         access_each(e, a, w.values[w.n]);
         end_way(e, &w, true);
         LLVMBuildBr(e->b, w.join);
@@ -454,6 +464,15 @@ static void varying_access(struct emit *e, const struct access *a)
     LLVMPositionBuilderAtEnd(e->b, slow);
     operation_way(e, a, &w);
     join_ways(e, a, &w);
+}
+
+/* LLVM would drop a load that nobody reads, and its fault with it. */
+static bool is_dead(const struct emit *e, const struct access *a)
+{
+    for (unsigned k = 0; k < a->n; k++)
+        if (a->store || e->read[a->data[k].reg])
+            return false;
+    return true;
 }
 
 static bool load_store(struct emit *e)
@@ -467,7 +486,7 @@ static bool load_store(struct emit *e)
         LLVMBuildStore(e->b, left, e->fuel);
         return false;
     }
-    if (!find_data(e, &a) || !find_address(e, &a))
+    if (!find_data(e, &a) || is_dead(e, &a) || !find_address(e, &a))
         return false;
     if (a.varies)
         varying_access(e, &a);

@@ -93,7 +93,8 @@ bool jit_find_spins(const struct jit_uniform *u, bool *spins)
     for (uint32_t b = 0; b < w->n; b++) {
         const struct jit_block *x = &w->blocks[b];
 
-        if (x->branch && x->loop != JIT_NONE && jit_parts(u, b) && observed[x->branch->guard])
+        if (x->branch && x->loop != JIT_NONE && (jit_parts(u, b) || !jit_is_whole(u, b)) &&
+            observed[x->branch->guard])
             spins[x->loop] = true;
     }
     free(observed);

@@ -14,6 +14,7 @@
 
 #define STACK_BYTES (1u << 20) /* touched as far as it is used */
 #define PAGE 4096u
+#define NO_INSN UINT32_MAX     /* in jit_env.insn: an operation runs */
 
 struct native {
     struct interp_native head;
@@ -163,7 +164,7 @@ static void operation(struct jit_env *env, uint32_t i, uint32_t mask)
     const struct uop *u = f->code + f->first_uop[i], *end = f->code + f->first_uop[i + 1];
 
     w->args.mask = mask;
-    env->insn = i;
+    env->insn = NO_INSN;
     while (u && u < end) {
         if (u->run == run_bra_if) /* a guard: the code has applied it */
             u++;
@@ -172,7 +173,7 @@ static void operation(struct jit_env *env, uint32_t i, uint32_t mask)
         if (!u)
             u = wait(env, mask);
     }
-    w->ea_bytes = 0; /* what code accesses itself, it notes env->insn alone for */
+    env->insn = NO_INSN;
 }
 
 static void end(struct jit_env *env, uint32_t mask)
@@ -256,13 +257,22 @@ static void run(struct warp *w)
     jit_switch(&f->back, f->sp);
 }
 
-static const struct ptx_insn *running(const struct warp *w)
+/* Where the access has been stopped that code itself made. An operation knows its own. */
+static const struct ptx_insn *locate(const struct warp *w, uint64_t address, int *lane)
 {
     const struct fiber *f = w->native;
+    const struct jit_env *env = f ? &f->env : NULL;
 
-    if (w->native == &left)
-        return w->args.insn;
-    return f ? &w->entry_frame.func->f->insns[f->env.insn] : NULL;
+    if (!f || w->native == &left || env->insn == NO_INSN)
+        return NULL;
+    *lane = -1;
+    for (int l = 0; l < VG_WARP && *lane < 0; l++) {
+        uint64_t at = env->step == JIT_STEP_EACH ? env->address[l] : env->address[0] + (unsigned)l * env->step;
+
+        if (env->mask >> l & 1 && address - at < env->bytes)
+            *lane = l;
+    }
+    return &w->entry_frame.func->f->insns[env->insn];
 }
 
 static void native_free(struct interp_native *native)
@@ -279,7 +289,7 @@ bool jit_install(struct interp_kernel *k, const uint32_t block[3], void *image, 
 
     if (!n)
         return false;
-    n->head = (struct interp_native){.next = k->native, .run = run, .running = running, .free = native_free};
+    n->head = (struct interp_native){.next = k->native, .run = run, .locate = locate, .free = native_free};
     memcpy(n->head.block, block, sizeof n->head.block);
     n->image = image;
     n->size = size;

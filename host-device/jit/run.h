@@ -39,9 +39,15 @@ struct jit_env {
     void (*park)(struct jit_env *env, uint32_t i, uint32_t mask);
     /* ... and the warp with them: all have been parked. Does not return. */
     void (*leave)(struct jit_env *env);
-    uint32_t insn;             /* the instruction whose access runs */
+    /* The access that runs, for who asks after the hardware has stopped it: */
+    uint32_t insn, mask;       /* instruction, and the lanes that run it */
+    uint32_t step;             /* JIT_STEP_EACH: address[lane]; else lane l's is address[0] + l * step */
+    uint32_t bytes;            /* of a lane's access */
     struct warp *w;
+    uint64_t address[32];
 };
+#define JIT_STEP_EACH UINT32_MAX
+
 
 typedef void jit_code(struct jit_env *env);
 
