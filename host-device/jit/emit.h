@@ -32,6 +32,7 @@ struct emit {
     LLVMValueRef field[JIT_ENV_FIELDS]; /* what does not change while a warp runs, loaded at its start */
     LLVMValueRef *var;           /* by register; NULL: not named */
     bool *read;                  /* by register: some instruction reads it */
+    const struct ptx_insn **constant; /* by register: its one definition, where that moves an immediate; else NULL */
     LLVMValueRef *waiting;       /* by block that is not whole: variable, the lanes that are to run there */
     LLVMBasicBlockRef *at;       /* by block */
     bool *spins;                 /* by loop: lanes may wait there for lanes that have left it */
@@ -88,8 +89,8 @@ LLVMValueRef emit_operation_result(struct emit *e, int32_t reg);
 
 /* ---- The instructions that have code of their own. Each says whether it emitted this one ---- */
 typedef bool emit_fn(struct emit *e);
-emit_fn emit_integer, emit_float, emit_compare, emit_move, emit_memory;
-#define JIT_EMITTERS emit_integer, emit_float, emit_compare, emit_move, emit_memory
+emit_fn emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot;
+#define JIT_EMITTERS emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot
 
 /* ---- emit_leave.c: the interpreter goes on with the warp; each ends its LLVM block ---- */
 /* From the instruction being emitted on. */

@@ -61,16 +61,46 @@ static bool finish(struct emit *e, V r, unsigned bits)
     return true;
 }
 
+static unsigned sources_of(uint16_t op)
+{
+    switch (op) {
+    case PTX_OP_fma:
+    case PTX_OP_mad:
+        return 3;
+    case PTX_OP_sqrt:
+    case PTX_OP_rsqrt:
+    case PTX_OP_rcp:
+        return 1;
+    default:
+        return 2;
+    }
+}
+
+/* div.approx multiplies by a reciprocal that underflows for divisors above 2^126: they count as infinite (9.7.3.8). */
+static V reachable_divisor(struct emit *e, V b)
+{
+    V magnitude = LLVMBuildAnd(e->b, b, emit_const(e, 32, 0x7fffffff), "");
+    V far = LLVMBuildICmp(e->b, LLVMIntULT, LLVMBuildSub(e->b, magnitude, emit_const(e, 32, 0x7e800001), ""),
+                          emit_const(e, 32, 0x7f800000 - 0x7e800001), "");
+    V infinity = LLVMBuildOr(e->b, LLVMBuildAnd(e->b, b, emit_const(e, 32, 0x80000000), ""), emit_const(e, 32, 0x7f800000), "");
+
+    return LLVMBuildSelect(e->b, far, infinity, b, "");
+}
+
 static bool arithmetic(struct emit *e, unsigned bits)
 {
-    V s[3], x[3];
-    unsigned n = e->insn->op == PTX_OP_fma || e->insn->op == PTX_OP_mad ? 3 : e->insn->op == PTX_OP_sqrt || e->insn->op == PTX_OP_rcp ? 1 : 2;
+    V s[3], x[3], one;
+    unsigned n = sources_of(e->insn->op);
     LLVMTypeRef type = real(e, bits);
 
     if (n == 3 && e->shape.isa == JIT_ISA_BASE)
         return false; /* no instruction for it */
     if (!sources(e, n, bits, s))
         return false;
+    if (e->insn->op == PTX_OP_div && e->insn->flags & PTX_FLAG_APPROX)
+        s[1] = reachable_divisor(e, s[1]);
+    one = emit_const(e, bits, bits == 64 ? 0x3ff0000000000000u : 0x3f800000u);
+    one = LLVMBuildBitCast(e->b, one, type, "");
     for (unsigned k = 0; k < n; k++)
         x[k] = LLVMBuildBitCast(e->b, s[k], type, "");
     switch (e->insn->op) {
@@ -87,6 +117,10 @@ static bool arithmetic(struct emit *e, unsigned bits)
         return finish(e, LLVMBuildFDiv(e->b, x[0], x[1], ""), bits);
     case PTX_OP_sqrt:
         return finish(e, emit_call(e, "llvm.sqrt", &type, 1, x, 1), bits);
+    case PTX_OP_rsqrt:
+        return finish(e, LLVMBuildFDiv(e->b, one, emit_call(e, "llvm.sqrt", &type, 1, x, 1), ""), bits);
+    case PTX_OP_rcp:
+        return finish(e, LLVMBuildFDiv(e->b, one, x[0], ""), bits);
     default:
         return false;
     }
@@ -148,8 +182,11 @@ bool emit_float(struct emit *e)
     switch (i->op) {
     case PTX_OP_div:
     case PTX_OP_sqrt:
-        if (i->round == PTX_round_none)
-            return false;
+    case PTX_OP_rsqrt:
+    case PTX_OP_rcp:
+        if (i->round == PTX_round_none) /* approximate functions are as good here as the CPU's own */
+            return bits == 32 && (i->flags & (PTX_FLAG_APPROX | PTX_FLAG_FULL)) &&
+                   !(i->flags & ~(uint32_t)(PTX_FLAG_APPROX | PTX_FLAG_FULL | PTX_FLAG_FTZ)) && arithmetic(e, bits);
         /* fall through */
     case PTX_OP_add:
     case PTX_OP_sub:

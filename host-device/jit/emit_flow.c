@@ -336,6 +336,11 @@ static LLVMValueRef variable(struct emit *e, LLVMTypeRef type, LLVMValueRef init
     return v;
 }
 
+static const struct ptx_insn *moved_constant(const struct ptx_insn *i)
+{
+    return i->op == PTX_OP_mov && i->guard < 0 && i->ops[1].kind == PTX_OPERAND_IMM ? i : NULL;
+}
+
 static void declare_registers(struct emit *e)
 {
     struct jit_regs r;
@@ -351,6 +356,7 @@ static void declare_registers(struct emit *e)
 
                 if (jit_varies(e->u, reg))
                     type = emit_vector(type);
+                e->constant[reg] = e->var[reg] ? NULL : moved_constant(&e->f->insns[i]);
                 if (!e->var[reg])
                     e->var[reg] = variable(e, type, LLVMConstNull(type));
             }
