@@ -39,6 +39,7 @@ struct emit {
     LLVMValueRef present, fuel;  /* variables */
     struct jit_next next;
     unsigned operations;         /* instructions left to them */
+    bool lists_operations;
 
     /* The instruction being emitted. */
     uint32_t block;

@@ -6,6 +6,7 @@
 #include "jit/emit.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include "jit/refuse.h"
 
@@ -298,6 +299,8 @@ static void emit_insn(struct emit *e)
     if (jit_is_meeting(e->insn) && (!jit_is_whole(e->u, e->block) || (e->guard && LLVMTypeOf(e->guard) != e->i1)))
         check_meeting(e);
     if (!emit_own(e)) {
+        if (e->lists_operations)
+            fprintf(stderr, "line %u: %s is left to its operation\n", e->insn->line, ptx_op_names[e->insn->op]);
         emit_operation(e, pure ? emit_i32(e, ~0u) : e->mask);
         e->operations++;
     }

@@ -62,7 +62,7 @@ static void *compile(const struct interp_kernel *k, const struct jit_uniform *u,
 {
     const struct jit_flow *w = u->flow;
     struct emit e = {.u = u, .flow = w, .f = w->f, .k = k, .func = k->entry, .shape = *shape,
-                     .why = report->why, .why_size = sizeof report->why};
+                     .why = report->why, .why_size = sizeof report->why, .lists_operations = wants('l')};
     void *image = NULL;
 
     e.var = calloc(w->f->nregs + 1, sizeof *e.var);
