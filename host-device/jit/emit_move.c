@@ -166,7 +166,34 @@ static bool cvt(struct emit *e)
     return false;
 }
 
+/* Global addresses are generic ones; shared ones lie from the block's shared memory on. */
+static bool cvta(struct emit *e)
+{
+    const struct ptx_insn *i = e->insn;
+    V v, base = e->field[JIT_ENV_shared];
+
+    if ((i->space != PTX_SPACE_global && i->space != PTX_SPACE_const && i->space != PTX_SPACE_shared) ||
+        i->ops[0].kind != PTX_OPERAND_REG || emit_reg_bits(e, i->ops[0].reg) != 64 ||
+        (i->ops[1].kind == PTX_OPERAND_REG && emit_reg_bits(e, i->ops[1].reg) != 64) || !(v = emit_source(e, &i->ops[1], 64)))
+        return false;
+    if (i->space == PTX_SPACE_shared) {
+        base = e->wide ? emit_splat(e, base) : base;
+        v = i->flags & PTX_FLAG_TO ? LLVMBuildSub(e->b, v, base, "") : LLVMBuildAdd(e->b, v, base, "");
+    }
+    emit_result(e, &i->ops[0], v);
+    return true;
+}
+
 bool emit_move(struct emit *e)
 {
-    return e->insn->op == PTX_OP_mov ? mov(e) : e->insn->op == PTX_OP_cvt && cvt(e);
+    switch (e->insn->op) {
+    case PTX_OP_mov:
+        return mov(e);
+    case PTX_OP_cvt:
+        return cvt(e);
+    case PTX_OP_cvta:
+        return cvta(e);
+    default:
+        return false;
+    }
 }

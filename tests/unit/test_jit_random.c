@@ -63,7 +63,7 @@ static void integer_op(void)
     static const char *const two[] = {"add.u32", "sub.u32", "mul.lo.u32", "mul.hi.u32", "mul.hi.s32", "and.b32", "or.b32", "xor.b32",
                                       "min.s32", "max.u32", "shl.b32", "shr.u32", "shr.s32", "div.u32", "rem.s32", "sad.u32"};
     static const char *const one[] = {"not.b32", "neg.s32", "abs.s32", "popc.b32", "clz.b32", "brev.b32", "cnot.b32"};
-    unsigned d = pick(REGS), k = pick(12);
+    unsigned d = pick(REGS), k = pick(13);
 
     if (k < 6) {
         unsigned op = pick(15);
@@ -79,6 +79,8 @@ static void integer_op(void)
         put("shf.%c.%s.b32 %%r%u, %s, %s, %s;\n", "lr"[pick(2)], pick(2) ? "wrap" : "clamp", d, integer(), integer(), integer());
     } else if (k == 10) {
         put("prmt.b32 %%r%u, %s, %s, %u;\n", d, integer(), integer(), pick(65536));
+    } else if (k == 11) {
+        put("dp4a.%c32.%c32 %%r%u, %s, %s, %s;\n", "us"[pick(2)], "us"[pick(2)], d, integer(), integer(), integer());
     } else {
         put("bfe.%s %%r%u, %s, %u, %u;\n", pick(2) ? "u32" : "s32", d, integer(), pick(40), pick(40));
     }
@@ -86,9 +88,10 @@ static void integer_op(void)
 
 static void float_op(void)
 {
-    static const char *const ops[] = {"add", "sub", "mul", "fma.rn", "min", "max", "div.rn", "neg", "abs", "sqrt.rn"};
-    static const unsigned sources[] = {2, 2, 2, 3, 2, 2, 2, 1, 1, 1};
-    unsigned op = pick(10);
+    static const char *const ops[] = {"add", "sub", "mul", "fma.rn", "min", "max", "div.rn", "neg", "abs", "sqrt.rn", "ex2.approx", "rcp.approx",
+                                      "rsqrt.approx", "div.approx", "div.full", "rcp.rn"};
+    static const unsigned sources[] = {2, 2, 2, 3, 2, 2, 2, 1, 1, 1, 1, 1, 1, 2, 2, 1};
+    unsigned op = pick(16);
 
     put("%s%s.f32 %%f%u", ops[op], pick(2) ? ".ftz" : "", pick(FLOATS));
     for (unsigned k = 0; k < sources[op]; k++)
@@ -207,7 +210,10 @@ static void meet(void)
 {
     unsigned d = pick(REGS);
 
-    switch (pick(4)) {
+    switch (pick(5)) {
+    case 4:
+        put("shfl.sync.idx.b32 %%r%u, %%r%u, %u, %u, -1;\n", d, pick(REGS), pick(32), pick(2) ? 31 : 0x1c1f);
+        break;
     case 0:
         put("shfl.sync.bfly.b32 %%r%u, %%r%u, %u, 31, -1;\n", d, pick(REGS), pick(32));
         break;
