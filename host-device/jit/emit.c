@@ -194,6 +194,13 @@ LLVMValueRef emit_source(struct emit *e, const struct ptx_operand *o, unsigned b
     }
 }
 
+LLVMValueRef emit_first_lane(struct emit *e, LLVMValueRef lanes)
+{
+    LLVMValueRef args[2] = {lanes, LLVMConstInt(e->i1, 0, false)};
+
+    return LLVMBuildAnd(e->b, emit_call(e, "llvm.cttz", &e->i32, 1, args, 2), emit_i32(e, VG_WARP - 1), "");
+}
+
 void emit_result(struct emit *e, const struct ptx_operand *o, LLVMValueRef v)
 {
     bool varies, is_vector = LLVMGetTypeKind(LLVMTypeOf(v)) == LLVMVectorTypeKind;
@@ -205,8 +212,8 @@ void emit_result(struct emit *e, const struct ptx_operand *o, LLVMValueRef v)
     varies = jit_varies(e->u, o->reg);
     if (varies && !is_vector)
         v = emit_splat(e, v);
-    if (!varies && is_vector)
-        emit_fail(e, "a vector for a scalar register");
+    if (!varies && is_vector) /* the lanes that run have the same */
+        v = LLVMBuildExtractElement(e->b, v, emit_first_lane(e, e->mask), "");
     if (e->guard)
         keep = e->guard;
     if (varies && keep && LLVMTypeOf(keep) == e->i1)

@@ -31,6 +31,7 @@ struct emit {
     LLVMValueRef env;
     LLVMValueRef field[JIT_ENV_FIELDS]; /* what does not change while a warp runs, loaded at its start */
     LLVMValueRef *var;           /* by register; NULL: not named */
+    uint8_t *flushed;            /* by register: it never holds a subnormal f32 */
     bool *read;                  /* by register: some instruction reads it */
     const struct ptx_insn **constant; /* by register: its one definition, where that moves an immediate; else NULL */
     LLVMValueRef *waiting;       /* by block that is not whole: variable, the lanes that are to run there */
@@ -65,6 +66,8 @@ LLVMValueRef emit_i32(struct emit *e, uint32_t v);
 LLVMValueRef emit_i64(struct emit *e, uint64_t v);
 LLVMValueRef emit_splat(struct emit *e, LLVMValueRef scalar);
 LLVMValueRef emit_lane(struct emit *e, LLVMValueRef vector, unsigned lane);
+/* The lowest of these lanes (i32, mask); 0 when there is none. */
+LLVMValueRef emit_first_lane(struct emit *e, LLVMValueRef lanes);
 LLVMValueRef emit_bits(struct emit *e, LLVMValueRef predicates); /* <32 x i1> to i32 */
 LLVMValueRef emit_lanes(struct emit *e, LLVMValueRef mask);      /* i32 to <32 x i1> */
 LLVMValueRef emit_call(struct emit *e, const char *intrinsic, LLVMTypeRef *overload, unsigned n_overload, LLVMValueRef *args,

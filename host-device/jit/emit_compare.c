@@ -48,8 +48,8 @@ static V compare(struct emit *e)
         real = bits == 64 ? LLVMDoubleTypeInContext(e->context) : LLVMFloatTypeInContext(e->context);
         real = e->wide ? emit_vector(real) : real;
         if (i->flags & PTX_FLAG_FTZ) {
-            a = flush(e, a);
-            b = flush(e, b);
+            a = i->ops[1].kind == PTX_OPERAND_REG && e->flushed[i->ops[1].reg] ? a : flush(e, a);
+            b = i->ops[2].kind == PTX_OPERAND_REG && e->flushed[i->ops[2].reg] ? b : flush(e, b);
         }
         return LLVMBuildFCmp(e->b, (LLVMRealPredicate)real_relations[i->cmp], LLVMBuildBitCast(e->b, a, real, ""),
                              LLVMBuildBitCast(e->b, b, real, ""), "");

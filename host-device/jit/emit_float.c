@@ -26,6 +26,11 @@ static bool ftz(const struct emit *e)
     return e->insn->flags & PTX_FLAG_FTZ;
 }
 
+static bool is_flushed(const struct emit *e, const struct ptx_operand *o)
+{
+    return o->kind == PTX_OPERAND_REG && e->flushed[o->reg];
+}
+
 static bool sources(struct emit *e, unsigned n, unsigned bits, V *s)
 {
     if (e->insn->nops != n + 1)
@@ -34,7 +39,7 @@ static bool sources(struct emit *e, unsigned n, unsigned bits, V *s)
         s[k] = emit_source(e, &e->insn->ops[k + 1], bits);
         if (!s[k])
             return false;
-        if (ftz(e))
+        if (ftz(e) && !is_flushed(e, &e->insn->ops[k + 1]))
             s[k] = flush(e, s[k]);
     }
     return true;
@@ -54,7 +59,7 @@ static bool finish(struct emit *e, V r, unsigned bits)
         } else {
             u = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealUNO, r, r, ""), emit_const(e, 32, NAN_F32), u, "");
         }
-        if (ftz(e))
+        if (ftz(e) && e->insn->op != PTX_OP_rsqrt) /* whose results are far from subnormal */
             u = flush(e, u);
     }
     emit_result(e, &e->insn->ops[0], u);

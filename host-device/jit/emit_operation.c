@@ -34,14 +34,7 @@ void emit_operation_call(struct emit *e, LLVMValueRef lanes)
     LLVMBuildCall2(e->b, LLVMFunctionType(e->none, params, 3, false), fn, args, 3, "");
 }
 
-/* The first of the lanes that ran: where a register is a scalar, all have the same. */
-static LLVMValueRef first_lane(struct emit *e, LLVMValueRef lanes)
-{
-    LLVMValueRef args[2] = {lanes, LLVMConstInt(e->i1, 1, false)};
-
-    return emit_call(e, "llvm.cttz", &e->i32, 1, args, 2);
-}
-
+/* Where a register is a scalar, all lanes that ran have the same. */
 static LLVMValueRef fetch(struct emit *e, int32_t reg, LLVMValueRef lanes)
 {
     unsigned bits = emit_reg_bits(e, reg);
@@ -53,7 +46,7 @@ static LLVMValueRef fetch(struct emit *e, int32_t reg, LLVMValueRef lanes)
             return LLVMBuildLoad2(e->b, emit_vector(type), at, "");
         return emit_lanes(e, LLVMBuildLoad2(e->b, e->i32, at, ""));
     }
-    lane = first_lane(e, lanes);
+    lane = emit_first_lane(e, lanes);
     if (bits == 1) {
         v = LLVMBuildLoad2(e->b, e->i32, at, "");
         return LLVMBuildTrunc(e->b, LLVMBuildLShr(e->b, v, lane, ""), e->i1, "");

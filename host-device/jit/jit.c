@@ -9,6 +9,7 @@
 
 #include "jit/code.h"
 #include "jit/emit.h"
+#include "jit/flushed.h"
 #include "jit/refuse.h"
 
 static bool wants(char letter)
@@ -68,17 +69,21 @@ static void *compile(const struct interp_kernel *k, const struct jit_uniform *u,
     e.var = calloc(w->f->nregs + 1, sizeof *e.var);
     e.read = calloc(w->f->nregs + 1, sizeof *e.read);
     e.constant = calloc(w->f->nregs + 1, sizeof *e.constant);
+    e.flushed = calloc(w->f->nregs + 1, sizeof *e.flushed);
     e.waiting = calloc(w->n + 1, sizeof *e.waiting);
     e.at = calloc(w->n + 1, sizeof *e.at);
     e.next.list = calloc(w->n + 2, sizeof *e.next.list);
     e.spins = calloc(w->n_loops + 1, sizeof *e.spins);
-    if (e.var && e.read && e.constant && e.waiting && e.at && e.next.list && e.spins && jit_find_spins(u, e.spins))
+    if (e.var && e.read && e.flushed && e.constant && e.waiting && e.at && e.next.list && e.spins && jit_find_spins(u, e.spins)) {
+        jit_flushed_find(w->f, e.flushed);
         image = translate(&e, &report->code_bytes);
-    else
+    } else {
         snprintf(report->why, sizeof report->why, "out of memory");
+    }
     report->operations = e.operations;
     free(e.var);
     free(e.read);
+    free(e.flushed);
     free(e.constant);
     free(e.waiting);
     free(e.at);
