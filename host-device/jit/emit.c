@@ -79,7 +79,13 @@ LLVMValueRef emit_bits(struct emit *e, LLVMValueRef predicates)
 
 LLVMValueRef emit_lanes(struct emit *e, LLVMValueRef mask)
 {
-    return LLVMBuildBitCast(e->b, mask, emit_vector(e->i1), "");
+    LLVMValueRef bit[VG_WARP], each;
+
+    /* Not a bitcast: LLVM 19's code generator for AVX-512 does not end on one of a mask that an xor computes. */
+    for (unsigned l = 0; l < VG_WARP; l++)
+        bit[l] = emit_i32(e, 1u << l);
+    each = LLVMBuildAnd(e->b, emit_splat(e, mask), LLVMConstVector(bit, VG_WARP), "");
+    return LLVMBuildICmp(e->b, LLVMIntNE, each, LLVMConstNull(emit_vector(e->i32)), "");
 }
 
 LLVMValueRef emit_call(struct emit *e, const char *intrinsic, LLVMTypeRef *overload, unsigned n_overload, LLVMValueRef *args,
