@@ -246,17 +246,18 @@ static bool restore(struct vm *vm, const struct vm_spec *spec, GError **error)
 /* The disks appear, and the guest's clock, which stood still while it was saved, is measured. */
 static bool settle(struct vm *vm, GError **error)
 {
-    struct output output = { 0 };
-    gint64 now = g_get_real_time();
-    bool good = vm_exec(&vm->base, "vgpu-mount && date +%s%6N", NULL, 60, &output, error);
+    struct output mount = { 0 }, clock = { 0 };
+    bool good = vm_exec(&vm->base, "vgpu-mount", NULL, 60, &mount, error) &&
+                vm_exec(&vm->base, "date +%s%6N", NULL, 60, &clock, error);
 
-    if (good && output.status) {
-        g_set_error(error, BENCH_ERROR, BENCH_ERROR_BOOT, "the disks cannot be mounted: %s", g_strchomp(output.err));
+    if (good && mount.status) {
+        g_set_error(error, BENCH_ERROR, BENCH_ERROR_BOOT, "the disks cannot be mounted: %s", g_strchomp(mount.err));
         good = false;
     }
     if (good)
-        vm->base.clock_ahead = g_ascii_strtoll(output.out, NULL, 10) - (now + output.end) / 2;
-    output_clear(&output);
+        vm->base.clock_ahead = g_ascii_strtoll(clock.out, NULL, 10) - (clock.begin + clock.end) / 2;
+    output_clear(&mount);
+    output_clear(&clock);
     return good;
 }
 
