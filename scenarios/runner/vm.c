@@ -23,7 +23,8 @@
 struct vm {
     struct machine base;
     struct bench *bench;
-    char *work; /* overlay, socket; short */
+    char *work; /* overlay, sockets; short */
+    char *shell;
     struct hostd hostd;
     struct domain *domain;
 };
@@ -271,6 +272,7 @@ static void vm_end(struct machine *m)
     g_ptr_array_unref(m->facts);
     g_strfreev(m->variables);
     g_free(vm->work);
+    g_free(vm->shell);
     g_free(m->dir);
     g_free(vm);
 }
@@ -281,6 +283,11 @@ static void vm_kill_hostd(struct machine *m)
 }
 
 static const struct machine_ops vm_ops = { vm_exec, vm_kill_hostd, vm_end };
+
+const char *vm_console(const struct machine *m)
+{
+    return ((const struct vm *)m)->shell;
+}
 
 static bool open_host(struct bench *b, GError **error)
 {
@@ -327,6 +334,7 @@ struct machine *vm_begin(struct bench *bench, const char *profile, const char *d
     spec.disks = bench->disks;
     spec.console = console;
     spec.socket = socket;
+    spec.shell = vm->shell = g_build_filename(vm->work, "shell.sock", NULL);
 
     if (!hostd_start(&vm->hostd, socket, log, NULL, error))
         goto bad;
