@@ -109,9 +109,10 @@ static int run(struct machine *m, char **argv, GError **error)
     return output.status;
 }
 
-static bool prepare(struct machine *m, GError **error)
+static bool prepare(struct machine *m, bool with_shell, GError **error)
 {
-    g_autofree char *command = g_strdup_printf("sh -eu /vgpu/scenario/guest/%s", o.guest ? o.guest : "ollama");
+    g_autofree char *command = g_strdup_printf("%ssh -eu /vgpu/scenario/guest/%s",
+                                               with_shell ? "systemctl start serial-getty@hvc0 && " : "", o.guest ? o.guest : "ollama");
     struct output output = { 0 };
     bool done = m->ops->exec(m, command, NULL, 120, &output, error);
 
@@ -144,7 +145,7 @@ int main(int argc, char **argv)
     bench.vcpus = o.vcpus;
     if (bench_open(&bench, NULL, &error) && bench_payload(&bench, &error))
         m = vm_begin(&bench, o.profile ? o.profile : "h100-pcie", bench.result_dir, &error);
-    if (m && prepare(m, &error))
+    if (m && prepare(m, !*argv, &error))
         status = *argv ? run(m, argv, &error) : shell(m);
     if (error)
         fprintf(stderr, "vgpu vm: %s\n", error->message);
