@@ -94,7 +94,7 @@ int gpu_launch(const char *kernel, struct shape grid, struct shape block, unsign
         diag("%s: error %d of cuModuleGetFunction", kernel, status);
         return 0;
     }
-    if (shared > 48 << 10)
+    if (shared > 40 << 10)
         must(CU(cuFuncSetAttribute)(function, FUNCTION_MAX_DYNAMIC_SHARED, shared), "cuFuncSetAttribute");
 #define AT_LEAST_1(n) ((n) ? (n) : 1)
     status = (cooperative ? CU(cuLaunchCooperativeKernel)(function, AT_LEAST_1(grid.x), AT_LEAST_1(grid.y), AT_LEAST_1(grid.z), AT_LEAST_1(block.x),
