@@ -352,7 +352,7 @@ static void test_exhausted(void)
 
 static int twin(int unused)
 {
-    device_ptr p, q;
+    device_ptr p = 0, q = 0;
     int error = cuda_open();
 
     if (!error)
