@@ -147,6 +147,7 @@ struct warp {
     struct block *block;
     unsigned index;              /* in its block */
     bool yielded;                /* it left warp_run with lanes ready to go on */
+    bool polled;                 /* it looked at memory that others may change, or slept */
     uint32_t wait_mask[VG_WARP]; /* of a lane in WAIT_LANES: the lanes it waits for */
     struct frame entry_frame;
     struct frame *frames;        /* of calls */
@@ -205,6 +206,12 @@ struct interp_worker {
 
 #define WARP_FUEL 256            /* backward branches a turn */
 #define SPIN_COST 64             /* what an access that others may answer takes of it */
+
+static inline void warp_polls(struct warp *w)
+{
+    w->fuel -= SPIN_COST;
+    w->polled = true;
+}
 
 static inline void *warp_at(const struct warp *w, uint32_t ref)
 {
