@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blocks that wait for one another, and atomics. Those that wait for blocks which start later are launched cooperatively. */
+/* Blocks that wait for one another, and atomics. */
 #include "cuda_mini.h"
 #include "both.h"
 

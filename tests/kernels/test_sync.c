@@ -25,7 +25,36 @@ static void grid_barriers(void)
         }
 }
 
-static void relays(void)
+/* As many blocks as the GPU says it holds, and one more. */
+static void full_grid(void)
+{
+    CUfunction function;
+    CUdevice device;
+    int per_sm = 0, sms = 0, status = CU(cuModuleGetFunction)(&function, module, "diffusion");
+
+    status = status ? status : CU(cuCtxGetDevice)(&device);
+    status = status ? status : CU(cuDeviceGetAttribute)(&sms, 16, device); /* CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT */
+    status = status ? status : CU(cuOccupancyMaxActiveBlocksPerMultiprocessor)(&per_sm, function, 256, 0);
+    u32 a[8] = {1, 2, 3, 4, 5, 6, 7, 8}, want[8], n = 8, rounds = 1, grid = (u32)(per_sm * sms);
+    CUdeviceptr at_a = gpu_copy(a, sizeof a), at_b = gpu_zeros(sizeof a), barrier = gpu_zeros(8);
+    void *args[] = {&at_a, &at_b, &n, &rounds, &barrier};
+
+    for (u32 i = 0; i < n; i++)
+        want[i] = a[(i + 7) % 8] + 2 * a[i] + a[(i + 1) % 8];
+    is_true(!status && grid >= 2, "%u blocks of 256 threads fit", grid);
+    IS_ARRAY(gpu_launch("diffusion", SHAPE(grid), SHAPE(256), 0, 1, args), at_b, want, n, "a barrier of all blocks that fit");
+    status = CU(cuLaunchCooperativeKernel)(function, grid + 1, 1, 1, 256, 1, 1, 0, NULL, args);
+    is_true(status == 720, "one more is too large (%d)", status); /* CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE */
+    gpu_release();
+}
+
+/* Blocks that wait for later ones, in a launch that does not promise to have all of them resident: hardware has, when they fit. */
+static int launch_either(int cooperative, const char *kernel, unsigned grid, struct shape block, void **args)
+{
+    return gpu_launch(kernel, SHAPE(grid), block, 0, cooperative, args);
+}
+
+static void relays(int cooperative)
 {
     FOR_SHAPES(block) {
         u32 n = 9, rounds = 4, want[36];
@@ -33,24 +62,24 @@ static void relays(void)
 
         for (u32 i = 0; i < n * rounds; i++)
             want[i] = i ? want[i - 1] * 3 + i % n : 1;
-        IS_ARRAY(LAUNCH_COOPERATIVE("relay", SHAPE(3, 3), *block, 0, &tokens, &rounds, &log), log, want, n * rounds, "a token goes round the blocks of %s",
-            shape_text(*block));
+        IS_ARRAY(launch_either(cooperative, "relay", n, *block, (void *[]){&tokens, &rounds, &log}), log, want, n * rounds,
+            "a token goes round %s blocks of %s", cooperative ? "cooperative" : "ordinary", shape_text(*block));
         gpu_release();
     }
 }
 
-static void producers(void)
+static void producers(int cooperative)
 {
     FOR_SHAPES(block)
-        for (u32 pairs = 1; pairs <= 4; pairs *= 4) {
+        for (u32 pairs = 1; pairs <= 16; pairs *= 4) {
             enum { ITEMS = 50 };
-            u32 items = ITEMS, want[4 * ITEMS];
+            u32 items = ITEMS, want[16 * ITEMS];
             CUdeviceptr rings = gpu_zeros(pairs * 40), out = gpu_zeros(sizeof want);
 
             for (u32 i = 0; i < pairs * ITEMS; i++)
                 want[i] = mix(i / ITEMS * 1000 + i % ITEMS) + 1;
-            IS_ARRAY(LAUNCH_COOPERATIVE("produce_consume", SHAPE(pairs * 2), *block, 0, &rings, &items, &out), out, want, pairs * ITEMS,
-                "%u producers and consumers, blocks of %s", pairs, shape_text(*block));
+            IS_ARRAY(launch_either(cooperative, "produce_consume", pairs * 2, *block, (void *[]){&rings, &items, &out}), out, want, pairs * ITEMS,
+                "%u producers and consumers, %s blocks of %s", pairs, cooperative ? "cooperative" : "ordinary", shape_text(*block));
             gpu_release();
         }
 }
@@ -148,8 +177,11 @@ static void atomics(void)
 void kernels_test(void)
 {
     grid_barriers();
-    relays();
-    producers();
+    full_grid();
+    for (int cooperative = 0; cooperative < 2; cooperative++) {
+        relays(cooperative);
+        producers(cooperative);
+    }
     chains();
     locks();
     atomics();
