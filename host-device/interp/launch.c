@@ -151,6 +151,7 @@ static void start_block(struct block *b, uint64_t index)
 
         w->args.present = left >= VG_WARP ? ~0u : (1u << left) - 1;
         w->entry_frame.lanes = w->args.present;
+        memset(w->entry_frame.top, 0, sizeof w->entry_frame.top);
         w->turn = 0;
         w->n_groups = 0;
         warp_enter_frame(w, &w->entry_frame);

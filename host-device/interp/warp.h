@@ -106,7 +106,7 @@ struct interp_kernel {
     struct special *specials;
     uint32_t n_specials, special_bytes;
     uint32_t local_stride;       /* bytes of local memory a lane */
-    bool has_calls;
+    bool has_stack;              /* it calls, or allocates on the stack */
 };
 
 /* Registers of one activation of a function. Shared by all groups that called it together. */
@@ -117,11 +117,13 @@ struct frame {
     const struct call_site *site;
     uint32_t lanes;              /* that have neither returned nor exited */
     uint32_t local;              /* where its part of local memory starts */
+    uint32_t top[VG_WARP];       /* what each lane has on the stack behind that part, in bytes: alloca */
     uint32_t depth;
     char *regs;                  /* 64-byte aligned; CC.CF in the first word */
     struct frame *next;          /* all of the warp's, for freeing */
     size_t bytes;
 };
+#define VG_STACK_ALIGN 32u       /* of each lane's part of local memory */
 #define FRAME_CARRY 0
 #define FRAME_TEMPS 64           /* temporaries of an instruction's own micro-operations */
 
@@ -235,7 +237,7 @@ const struct uop *run_yield_at(struct warp *w, const struct uop *u);
 /* The running group's lanes end; returns what runs next. */
 const struct uop *warp_exit(struct warp *w);
 uop_fn run_lane, run_lane_1_1, run_lane_1_2, run_lane_1_3, run_guarded, run_bra, run_bra_if, run_brx, run_exit, run_trap,
-    run_nop, run_yield, run_fence, run_not_pred, run_local_address, run_clock, run_move_const;
+    run_nop, run_alloca, run_stacksave, run_stackrestore, run_yield, run_fence, run_not_pred, run_local_address, run_clock, run_move_const;
 
 /* ---- converge.c: lanes that wait for each other ---- */
 uop_fn run_collective, run_collective_all, run_barrier;
