@@ -310,6 +310,21 @@ KERNEL copy_async(u32 *out, const u32 *from)
     for (u32 k = 0; k < 4; k++)
         out[global_thread() * 4 + k] = tile[(threads() - 1 - t) * 4 + k];
 }
+
+/* A stack array whose size only the kernel knows. */
+KERNEL stack_sized(u32 *out)
+{
+    u32 i = global_thread(), n = i % 17 + 1, sum = 0, *p;
+    u64 bytes = n * 4;
+
+    /* __builtin_alloca's alignment of 0 is no PTX. */
+    asm volatile("{ .reg .b64 at; alloca.u64 at, %1, 16; cvta.local.u64 %0, at; }" : "=l"(p) : "l"(bytes));
+    for (u32 k = 0; k < n; k++)
+        p[k] = k * i;
+    for (u32 k = n; k-- > 0;)
+        sum = sum * 3 + p[k];
+    out[i] = sum;
+}
 #endif
 
 /* ---- printf ---- */

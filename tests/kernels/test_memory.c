@@ -289,6 +289,12 @@ static void spaces(void)
             from = gpu_copy(tile, count * 16);
             if (count <= 256)
                 IS_ARRAY(LAUNCH("copy_async", SHAPE(1), *block, 0, &out, &from), out, turned[0], count * 4, "cp.async, blocks of %s", shape_text(*block));
+            for (u32 i = 0; i < count; i++) {
+                want[i] = 0;
+                for (u32 k = i % 17 + 1; k-- > 0;)
+                    want[i] = want[i] * 3 + k * i;
+            }
+            IS_ARRAY(LAUNCH("stack_sized", SHAPE(1), *block, 0, &out), out, want, count, "arrays sized at run time, blocks of %s", shape_text(*block));
             free(tile);
             free(turned);
         }
