@@ -213,9 +213,9 @@ int main(int argc, char **argv)
 
     if (argc < 2) {
         if (require && !strcmp(require, "1"))
-            ok(0, "no clang-19, which compiles the kernels");
+            ok(0, "no clang-19, which compiles the kernels (./configure --install-deps)");
         else
-            skip(1, "no clang-19, which compiles the kernels");
+            skip(1, "no clang-19, which compiles the kernels (./configure --install-deps)");
         return tap_done();
     }
     library = dlopen("libcuda.so.1", RTLD_NOW);
