@@ -152,7 +152,7 @@ KERNEL stencil_3d(const int *in, int *out, u32 w, u32 h, u32 d)
                 u32 xx = x + i, yy = y + j, zz = z + k;
 
                 if (xx < w && yy < h && zz < d)
-                    sum += in[(zz * h + yy) * w + xx] * (1 << (2 - (i != 0) - (j != 0) - (k != 0) + 1) >> 1);
+                    sum += in[(zz * h + yy) * w + xx] * (4 >> ((i != 0) + (j != 0) + (k != 0)));
             }
     out[(z * h + y) * w + x] = sum;
 }
