@@ -214,7 +214,7 @@ static void warn_at_work(const struct channel *c)
         return;
     ctl.guest_comm[sizeof(ctl.guest_comm) - 1] = 0;
     g_strcanon(ctl.guest_comm, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS " ._-+:[]()", '?');
-    if (!ctl.idle && ctl.guest_comm[0]) /* a process that closes its channel takes its name away first */
+    if (ctl.busy && ctl.guest_comm[0]) /* a process that closes its channel takes its name away first */
         vg_log(VG_LOG_WARN, "%s: process %u (%s) left channel %u while it was at work", c->guest->name, ctl.guest_pid,
                ctl.guest_comm, c->index);
 }
