@@ -27,6 +27,12 @@ conformance: all
 vm-test: deps
 	@scenarios/vm-test $(BUILD)
 
+# A shell in the VM; QEMU, image and payload are made first where the cache lacks them.
+vm-shell: payloads
+	qemu-patches/build-qemu
+	vm-images/build-image
+	$(BUILD)/vgpu vm
+
 payloads: all
 	vm-images/payload/fetch
 

@@ -56,7 +56,7 @@ int vgpu_device_find(struct vgpu_device *device);
 int vgpu_pci_find(struct vgpu_device *device, const char *sysfs, bool *nothing);
 int vgpu_local_find(struct vgpu_device *device, const char *path, bool *nothing);
 /* Closes the channels of a PCI device whose owners are gone (the lock on their byte is free), so that the host can grant their
- * memory again. Not for a process that has a channel itself: its own lock would not stop it. Returns how many. */
+ * memory again. Returns how many. */
 unsigned vgpu_pci_sweep(struct vgpu_device *device);
 /* Checks magic, version and host, reads the profile; for the two above. */
 int vgpu_device_identify(struct vgpu_device *device);

@@ -82,6 +82,7 @@ void vgpu_channel_close(struct vgpu_channel *channel)
 {
     if (!channel->status)
         vgpu_drain_print(channel);
+    channel->control->guest_comm[0] = 0; /* left in order: hostd does not warn of work that is still queued */
     channel->device->transport->close(channel->device);
     munmap(channel->control, VGPU_CHANNEL_SIZE);
     channel->control = NULL;

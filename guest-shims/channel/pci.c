@@ -113,13 +113,27 @@ static uint32_t channel_count(const struct vgpu_device *device)
     return count < VGPU_CHANNELS ? count : VGPU_CHANNELS;
 }
 
+/* Whether channel N is this process's own, opened by another copy of this library. The lock would not tell: it is the process's,
+ * too, so that it could be had a second time, and would then be dropped. */
+static bool own_channel(const struct vgpu_device *device, uint32_t n)
+{
+    const size_t page = 4096;
+    struct vgpu_control *control = mmap(NULL, page, PROT_READ, MAP_SHARED, device->bar2_fd, (off_t)n * VGPU_CHANNEL_SIZE);
+
+    if (control == MAP_FAILED)
+        return true; /* whose it is cannot be known: somebody else will sweep it */
+    bool own = __atomic_load_n(&control->guest_pid, __ATOMIC_RELAXED) == (uint32_t)getpid();
+    munmap(control, page);
+    return own;
+}
+
 unsigned vgpu_pci_sweep(struct vgpu_device *device)
 {
     uint32_t count = channel_count(device);
     unsigned swept = 0;
 
     for (uint32_t n = 0; n < count; n++) {
-        if (channel_state(device, n) == VGPU_CHANNEL_FREE || !lock_channel(device, n, F_WRLCK))
+        if (channel_state(device, n) == VGPU_CHANNEL_FREE || own_channel(device, n) || !lock_channel(device, n, F_WRLCK))
             continue;
         /* Its owner may have closed it in between, and only then have let go of the lock. */
         if (channel_state(device, n) != VGPU_CHANNEL_FREE) {

@@ -428,7 +428,13 @@ CUresult impl_cuCtxGetLimit(size_t *value, CUlimit limit)
     return status;
 }
 
-/* The stack and the heap of kernels are the executor's business, and the L2 sizes are hints: values are kept and reported. */
+/* What the executor has for kernels is fixed: a heap of the default's size, and a stack beyond what their frames are known to
+ * need. Smaller values are kept and reported, larger ones are refused. The print area is emptied while one waits, and the L2
+ * sizes are hints: any value will do. */
+static const size_t largest_limits[LIMITS] = {
+    [LIMIT_STACK] = 16u << 10, [LIMIT_HEAP] = 8u << 20,
+};
+
 CUresult impl_cuCtxSetLimit(CUlimit limit, size_t value)
 {
     struct CUctx_st *context;
@@ -438,6 +444,11 @@ CUresult impl_cuCtxSetLimit(CUlimit limit, size_t value)
         status = CUDA_ERROR_UNSUPPORTED_LIMIT;
     if (!status && limit == LIMIT_L2_FETCH && value > 128)
         status = CUDA_ERROR_INVALID_VALUE;
+    if (!status && largest_limits[limit] && value > largest_limits[limit]) {
+        vgpu_log(VGPU_LOG_WARN, "cuCtxSetLimit: %zu is more than this device has for limit %d (%zu)", value, limit,
+                 largest_limits[limit]);
+        status = CUDA_ERROR_OUT_OF_MEMORY;
+    }
     if (!status)
         context->limits[limit] = value;
     return status;

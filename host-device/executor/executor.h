@@ -5,6 +5,7 @@
  *   memory.c   extents, mappings, copies            commands 0x10 to 0x19
  *   module.c   images, functions, variables         commands 0x20 to 0x25
  *   launch.c   kernels                              command  0x30, on pool.c and an engine
+ *   heap.c     device malloc and free
  *   library.c  what cuBLAS asks for                 commands 0x50 to 0x51, on blas/
  *
  * Handlers are named vgx_cmd_* and called by the generated decoder (ring_decode.h) with sizes already checked; everything
@@ -37,6 +38,7 @@ enum {
 };
 
 struct vg_pool;
+struct vgx_heap;
 struct interp_kernel;
 
 /* A part of BAR2 granted to this process, and where it is shown in the window. */
@@ -81,6 +83,8 @@ struct vgx {
     GArray *image_holes;        /* struct vgx_mapping without offset: unloaded images */
     uint64_t function_next;
     uint64_t grid_workspace;    /* 64 bytes for cooperative launches, 0 before the first */
+
+    struct vgx_heap *heap;      /* device malloc's, NULL before the first kernel that may call it */
 
     struct vg_pool *pool;
     uint64_t launches;

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "executor/executor.h"
+#include "executor/heap.h"
 #include "executor/pool.h"
 #include "interp/interp.h"
 #include "ring_commands.h"
@@ -30,6 +31,19 @@ static bool prepare(struct vgx *x, struct vgx_function *f, struct ptx_error *err
     if (!f->kernel)
         f->kernel = interp_kernel_new(f->module->ptx, f->ptx, &f->module->binding, err);
     return f->kernel;
+}
+
+/* The heap lives as long as the process: what one kernel allocates the next may free. */
+static bool give_heap(struct vgx *x, struct vg_launch *launch)
+{
+    uint64_t base = x->heap ? 0 : vgx_image_alloc(x, VGX_HEAP_SIZE);
+
+    if (base)
+        x->heap = vgx_heap_new(base);
+    launch->malloc = vgx_heap_malloc;
+    launch->free = vgx_heap_free;
+    launch->malloc_arg = x->heap;
+    return x->heap;
 }
 
 static double seconds(void)
@@ -78,6 +92,9 @@ uint32_t vgx_cmd_launch(void *executor, const struct vgpu_cmd_launch *c, const v
         memset((void *)x->grid_workspace, 0, 64);
         launch.grid_workspace = x->grid_workspace;
     }
+
+    if ((x->heap || ptx_find_function(f->module->ptx, "malloc")) && !give_heap(x, &launch))
+        return vgx_fail(x, CU_OUT_OF_MEMORY, "no memory for the heap of kernels");
 
     vgx_engine_prepare(&f->engine, f->kernel, f->ptx->name, &launch);
     start = seconds();

@@ -25,6 +25,7 @@
 #include "ring_commands.h"
 #include "ring_decode.h"
 
+#define PRINT_NAPS 10000 /* of 100 us, without the guest taking any text */
 #define POLL_NS 50000 /* how long the ring is polled after the last command before the doorbell is waited for */
 
 uint32_t vgx_fail(struct vgx *x, uint32_t status, const char *format, ...)
@@ -47,18 +48,29 @@ const uint8_t *vgx_staging(struct vgx *x, uint64_t offset, uint64_t n)
     return x->base + VGPU_STAGING_OFFSET + offset;
 }
 
+/* A guest that waits for us takes the text meanwhile. One that does not is given some time; then, as with the hardware's FIFO,
+ * text that finds no room is lost. A guest that lies about print_tail loses its own. */
 void vgx_print(void *executor, const char *text, size_t n)
 {
-    struct vgx *x = executor;
-    uint64_t head = x->control->print_head;
-    uint64_t tail = __atomic_load_n(&x->control->print_tail, __ATOMIC_ACQUIRE);
+    const struct timespec nap = { 0, 100000 };
+    struct vgpu_control *ctl = ((struct vgx *)executor)->control;
+    uint8_t *area = ((struct vgx *)executor)->base + VGPU_PRINT_OFFSET;
+    uint64_t head = ctl->print_head;
 
-    /* Like the hardware's FIFO, text that finds no room is lost; a guest that lies about print_tail loses its own. */
-    if (head - tail > VGPU_PRINT_SIZE || n > VGPU_PRINT_SIZE - (head - tail))
-        return;
-    for (size_t i = 0; i < n; i++)
-        x->base[VGPU_PRINT_OFFSET + (head + i) % VGPU_PRINT_SIZE] = (uint8_t)text[i];
-    __atomic_store_n(&x->control->print_head, head + n, __ATOMIC_RELEASE);
+    for (unsigned naps = 0; n && naps < PRINT_NAPS;) {
+        uint64_t there = head - __atomic_load_n(&ctl->print_tail, __ATOMIC_ACQUIRE);
+
+        if (there > VGPU_PRINT_SIZE)
+            return;
+        if (there == VGPU_PRINT_SIZE) {
+            naps++;
+            nanosleep(&nap, NULL);
+            continue;
+        }
+        for (naps = 0; n && there < VGPU_PRINT_SIZE; there++, n--)
+            area[head++ % VGPU_PRINT_SIZE] = (uint8_t)*text++;
+        __atomic_store_n(&ctl->print_head, head, __ATOMIC_RELEASE);
+    }
 }
 
 uint32_t vgx_cmd_hello(void *executor, const struct vgpu_cmd_hello *c, struct vgpu_reply_hello *reply)
@@ -146,6 +158,7 @@ static void run_command(struct vgx *x, const void *bytes, size_t size)
         answer(x, &a);
     else if (a.status)
         lose_context(x, a.status, head->seq);
+    __atomic_store_n(&x->control->busy, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&x->control->completed, head->seq, __ATOMIC_RELEASE);
 }
 
@@ -182,6 +195,7 @@ static bool step(struct vgx *x)
     __atomic_store_n(&x->control->tail, x->consumed, __ATOMIC_RELEASE);
     if (c.command) {
         x->seq = c.seq;
+        __atomic_store_n(&x->control->busy, 1, __ATOMIC_RELAXED);
         run_command(x, copy, c.size);
     }
     return true;

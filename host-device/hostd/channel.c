@@ -203,12 +203,29 @@ static gboolean closed_later(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* Name the process that leaves work behind: killed in mid-launch, most often. What the control page says is the guest's word,
+ * good enough for a log. */
+static void warn_at_work(const struct channel *c)
+{
+    struct vgpu_control ctl;
+
+    if (!c->ready || c->dead ||
+        pread(c->guest->bar2, &ctl, sizeof(ctl), (off_t)c->index * VGPU_CHANNEL_SIZE + VGPU_CONTROL_OFFSET) != sizeof(ctl))
+        return;
+    ctl.guest_comm[sizeof(ctl.guest_comm) - 1] = 0;
+    g_strcanon(ctl.guest_comm, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS " ._-+:[]()", '?');
+    if (ctl.busy && ctl.guest_comm[0]) /* a process that closes its channel takes its name away first */
+        vg_log(VG_LOG_WARN, "%s: process %u (%s) left channel %u while it was at work", c->guest->name, ctl.guest_pid,
+               ctl.guest_comm, c->index);
+}
+
 void channel_close(struct guest *g, unsigned index)
 {
     struct channel *c = index < VGPU_CHANNELS ? g->channels[index] : NULL;
 
     if (!c || c->closing)
         return;
+    warn_at_work(c);
     c->closing = true;
     if (c->pid)
         kill(c->pid, SIGKILL); /* it may be in a kernel that never ends; executor_gone() follows */

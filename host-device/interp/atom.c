@@ -236,7 +236,7 @@ static const struct uop *run_atom(struct warp *w, const struct uop *u)
     atom_fn *fn = (atom_fn *)u->fn;
 
     address_resolve(w, u->insn, &a, u->bytes * u->vec);
-    w->fuel -= SPIN_COST;
+    warp_polls(w);
     for (uint32_t m = w->args.mask; m; m &= m - 1) {
         unsigned l = (unsigned)__builtin_ctz(m);
         /* On global memory atom.add.f32 flushes subnormals, on shared memory it does not (PTX ISA 9.1, 9.7.13.4). */
@@ -276,7 +276,7 @@ static const struct uop *run_atom_128(struct warp *w, const struct uop *u)
     const struct address_operand a = address_operand(u);
 
     address_resolve(w, u->insn, &a, 16);
-    w->fuel -= SPIN_COST;
+    warp_polls(w);
     for (uint32_t m = w->args.mask; m; m &= m - 1) {
         unsigned l = (unsigned)__builtin_ctz(m);
         struct wide *p = (struct wide *)(uintptr_t)w->ea[l], *d = warp_at(w, u->refs[1]);

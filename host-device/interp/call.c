@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls. Lanes that call together share one activation of the callee: a frame of registers and, for each of them, a piece of
+/* Calls and the stack. Lanes that call together share one activation of the callee: a frame of registers and, for each of them, a piece of
  * its local memory behind the caller's, where .param variables lie too. They come back in whatever groups they return in. */
 #include "interp/warp.h"
 
@@ -44,10 +44,79 @@ static void pass(struct warp *w, const struct frame *from, const struct call_val
     }
 }
 
+/* ---- alloca: behind the frame's own part of local memory, where callees' frames come too ---- */
+
+static uint32_t stack_start(const struct frame *f)
+{
+    return f->local + f->func->local_bytes;
+}
+
+/* Of the lanes in mask, in whole units of the alignment. */
+static uint32_t highest_top(const struct frame *f, uint32_t mask)
+{
+    uint32_t top = 0;
+
+    for (; mask; mask &= mask - 1)
+        if (top < f->top[__builtin_ctz(mask)])
+            top = f->top[__builtin_ctz(mask)];
+    return (top + VG_STACK_ALIGN - 1) & ~(VG_STACK_ALIGN - 1);
+}
+
+static uint64_t lane_get(const struct warp *w, uint32_t ref, bool wide, unsigned l)
+{
+    return wide ? ((const uint64_t *)warp_at(w, ref))[l] : ((const uint32_t *)warp_at(w, ref))[l];
+}
+
+static void lane_set(struct warp *w, uint32_t ref, unsigned bytes, unsigned l, uint64_t v)
+{
+    memcpy((char *)warp_at(w, ref) + (size_t)l * bytes, &v, bytes);
+}
+
+const struct uop *run_alloca(struct warp *w, const struct uop *u)
+{
+    struct frame *f = w->frame;
+    uint64_t align = (uint64_t)u->imm, limit = w->block->worker->k->local_stride;
+
+    for (uint32_t m = w->args.mask; m; m &= m - 1) {
+        unsigned l = (unsigned)__builtin_ctz(m);
+        uint64_t n = lane_get(w, u->refs[1], u->wide, l), at = (stack_start(f) + f->top[l] + align - 1) & ~(align - 1);
+
+        if (at > limit || n > limit - at)
+            warp_fault(w, u->insn, (int)l, VG_FAULT_STACK, 0, "stack overflow: alloca of %llu bytes", (unsigned long long)n);
+        lane_set(w, u->refs[0], u->bytes, l, at);
+        f->top[l] = (uint32_t)(at + n) - stack_start(f);
+    }
+    return u + 1;
+}
+
+const struct uop *run_stacksave(struct warp *w, const struct uop *u)
+{
+    for (uint32_t m = w->args.mask; m; m &= m - 1)
+        lane_set(w, u->refs[0], u->bytes, (unsigned)__builtin_ctz(m), stack_start(w->frame) + w->frame->top[__builtin_ctz(m)]);
+    return u + 1;
+}
+
+/* The stack only shrinks: a value that no stacksave of this frame gave, or an outdated one, changes nothing. */
+const struct uop *run_stackrestore(struct warp *w, const struct uop *u)
+{
+    struct frame *f = w->frame;
+
+    for (uint32_t m = w->args.mask; m; m &= m - 1) {
+        unsigned l = (unsigned)__builtin_ctz(m);
+        uint64_t top = lane_get(w, u->refs[0], u->wide, l) - stack_start(f);
+
+        if (top < f->top[l])
+            f->top[l] = (uint32_t)top;
+    }
+    return u + 1;
+}
+
+/* ---- Frames ---- */
+
 static struct frame *frame_new(struct warp *w, const struct uop *u, const struct func *callee)
 {
     struct frame *caller = w->frame, *f;
-    uint32_t local = caller->local + caller->func->local_bytes;
+    uint32_t local = stack_start(caller) + highest_top(caller, w->args.mask);
     size_t n = sizeof *f + 64 + callee->frame_bytes;
     int lane = __builtin_ctz(w->args.mask);
 

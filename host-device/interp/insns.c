@@ -430,6 +430,30 @@ static void lower_nanosleep(struct lower *lo)
     lower_emit(lo, run_yield, NULL, 0, 0);
 }
 
+/* alloca, stacksave, stackrestore: 'bytes' of the result, 'wide' a 64-bit source, imm alignment. */
+static void lower_stack(struct lower *lo)
+{
+    const struct ptx_insn *insn = lo->insn;
+    bool restores = insn->op == PTX_OP_stackrestore;
+    uint64_t align = insn->nops > 2 ? (uint64_t)insn->ops[2].imm : 8;
+    unsigned bits = operand_bits(insn, 0), source_bits = operand_bits(insn, insn->nops > 1 ? 1 : 0), n = 0;
+    uint32_t refs[2];
+    struct uop *u;
+
+    if (!align || align & (align - 1) || align > VG_STACK_ALIGN)
+        lower_fail(lo, "alloca: an alignment has to be a power of two, %u at most", VG_STACK_ALIGN);
+    branch_around(lo);
+    if (!restores)
+        refs[n++] = lower_destination(lo, &insn->ops[0], &bits);
+    if (insn->op != PTX_OP_stacksave)
+        refs[n++] = lower_source(lo, &insn->ops[restores ? 0 : 1], &source_bits);
+    u = lower_emit(lo, restores ? run_stackrestore : insn->op == PTX_OP_alloca ? run_alloca : run_stacksave, refs, !restores, n - !restores);
+    u->bytes = (uint8_t)(bits / 8);
+    u->wide = source_bits == 64;
+    u->imm = (int64_t)align;
+    lo->k->has_stack = true;
+}
+
 /* ---- Control flow ---- */
 
 static void lower_bra(struct lower *lo)
@@ -502,7 +526,7 @@ static void lower_call(struct lower *lo)
         site->args[i] = call_side(lo, &insn->ops[2].elems[i]);
     for (uint32_t i = 0; i < n_rets; i++)
         site->args[n_args + i] = call_side(lo, &insn->ops[1].elems[i]);
-    lo->k->has_calls = true;
+    lo->k->has_stack = true;
     if (insn->ops[0].kind == PTX_OPERAND_FUNC) {
         const struct ptx_function *callee = &lo->k->m->functions[insn->ops[0].sym];
 
@@ -536,6 +560,7 @@ static const struct {
     {PTX_OP_cp, lower_cp}, {PTX_OP_cvta, lower_cvta}, {PTX_OP_isspacep, lower_isspacep}, {PTX_OP_mapa, lower_mapa},
     {PTX_OP_getctarank, lower_zero}, {PTX_OP_createpolicy, lower_zero}, {PTX_OP_bar, lower_bar}, {PTX_OP_barrier, lower_bar},
     {PTX_OP_membar, lower_fence}, {PTX_OP_fence, lower_fence}, {PTX_OP_nanosleep, lower_nanosleep},
+    {PTX_OP_alloca, lower_stack}, {PTX_OP_stacksave, lower_stack}, {PTX_OP_stackrestore, lower_stack},
     {PTX_OP_prefetch, lower_nop}, {PTX_OP_prefetchu, lower_nop}, {PTX_OP_applypriority, lower_nop},
     {PTX_OP_discard, lower_nop}, {PTX_OP_pmevent, lower_nop}, {PTX_OP_setmaxnreg, lower_nop},
     {PTX_OP_griddepcontrol, lower_nop}, /* launches of a stream follow each other */

@@ -4,8 +4,9 @@
  *
  * A kernel is lowered once (interp_kernel_new) into micro-operations that point at lane operations (lanes.h). A launch is run
  * by any number of workers: each calls interp_run() on its own worker state and takes blocks, in index order, from the
- * launch's shared counter until none is left. A barrier suspends a warp, a loop makes it give way to others from time to time;
- * in a cooperative launch all blocks are resident, spread over the workers.
+ * launch's shared counter until none is left. A barrier suspends a warp, a loop makes it give way to others from time to time.
+ * Blocks that only poll memory are joined by further ones, which they may wait for; in a cooperative launch all blocks are
+ * resident, spread evenly over the workers.
  *
  * Every access to device memory is confined: an address outside the window, or to memory that is not mapped there, ends the
  * launch with a fault and touches nothing else (window.h). */

@@ -2,8 +2,9 @@
 /* A worker: blocks of a launch, one after another, each with its warps in turn.
  *
  * Scratch memory of worker i is one stretch of the window: the launch's parameters, then a place for each resident block,
- * which holds its shared memory and its threads' local memory. An ordinary launch has one resident block a worker. Blocks of
- * a cooperative launch are all resident, spread over the workers: they may wait for each other. */
+ * which holds its shared memory and its threads' local memory. An ordinary launch has one resident block a worker, and more
+ * only where blocks poll memory, since they may wait for one that has not begun. Blocks of a cooperative launch are all
+ * resident, spread evenly over the workers: they may wait for each other. */
 #include "interp/warp.h"
 
 #include <errno.h>
@@ -13,10 +14,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define WORKERS_MAX 128
+#define WORKERS_MAX 64
 #define WORKER_SPAN (VGPU_SCRATCH_SIZE / WORKERS_MAX)
 #define PARAM_BYTES (64u << 10)
 #define KEEP_MAPPED (64 * VGPU_MIB) /* scratch that a worker keeps between launches */
+#define PATIENCE 32                      /* passes in which blocks only poll, before they get company */
+#define COMPANY_BYTES (256 * VGPU_MIB)   /* of memory and registers of an ordinary launch's resident blocks, a worker */
 #define PAGE 4096u
 
 static uint64_t pages(uint64_t n)
@@ -150,6 +153,7 @@ static void start_block(struct block *b, uint64_t index)
 
         w->args.present = left >= VG_WARP ? ~0u : (1u << left) - 1;
         w->entry_frame.lanes = w->args.present;
+        memset(w->entry_frame.top, 0, sizeof w->entry_frame.top);
         w->turn = 0;
         w->native = NULL;
         w->n_groups = 0;
@@ -188,12 +192,12 @@ static void deadlock(struct block *b)
     }
 }
 
-enum progress { ENDED, SPINS, MOVES };
+enum progress { ENDED, POLLS, MOVES };
 
-/* Each warp of the block in turn, once. SPINS: all that happened is that warps used up their fuel. */
+/* Each warp of the block in turn, once. POLLS: all that happened is that warps used up their fuel looking at memory. */
 static enum progress run_block(struct interp_worker *worker, struct block *b)
 {
-    bool ran = false, waited = false;
+    bool ran = false, moved = false;
 
     for (unsigned n = 0; n < b->n_warps; n++) {
         struct warp *w = b->warps[n];
@@ -207,7 +211,7 @@ static enum progress run_block(struct interp_worker *worker, struct block *b)
         else
             warp_run(w);
         worker->running = NULL;
-        waited |= !w->yielded;
+        moved |= !w->yielded || !w->polled;
         if (w->yielded && stopped(worker))
             return ENDED;
     }
@@ -217,7 +221,7 @@ static enum progress run_block(struct interp_worker *worker, struct block *b)
     }
     if (!ran)
         deadlock(b);
-    return waited ? MOVES : SPINS;
+    return moved ? MOVES : POLLS;
 }
 
 static bool take_block(struct interp_worker *w, struct block *b)
@@ -230,27 +234,62 @@ static bool take_block(struct interp_worker *w, struct block *b)
     return true;
 }
 
+/* How many blocks may be resident, of those that wait for others though nobody promised that those would run. Hardware has room
+ * for hundreds of small ones. */
+static unsigned company_limit(const struct interp_worker *w)
+{
+    uint64_t n = COMPANY_BYTES / (w->place_bytes + warp_bytes(w->k) * w->n_warps), fit = (WORKER_SPAN - PARAM_BYTES) / (w->place_bytes + 1);
+
+    n = n < fit ? n : fit;
+    return n < w->grid_blocks ? (unsigned)n : (unsigned)w->grid_blocks;
+}
+
+/* One pass over the resident blocks after another, with a new block wherever one has ended. When all that are resident have
+ * only polled for some passes, their number doubles. */
 static bool run_ordinary(struct interp_worker *w)
 {
+    unsigned resident = 1, limit = company_limit(w), polls = 0;
+
     if (!prepare_place(w, 0))
         return false;
-    while (!stopped(w) && take_block(w, w->blocks[0]))
-        while (w->blocks[0]->busy && !stopped(w))
-            run_block(w, w->blocks[0]);
+    for (bool more = true, busy = true; busy;) {
+        bool moved = false;
+
+        busy = false;
+        for (unsigned i = 0; i < resident; i++) {
+            struct block *b = w->blocks[i];
+
+            if (stopped(w))
+                return true;
+            if (!b->busy && !(more && (more = take_block(w, b))))
+                continue;
+            moved |= run_block(w, b) != POLLS;
+            busy = true;
+        }
+        polls = moved ? 0 : polls + 1;
+        if (polls < PATIENCE)
+            continue;
+        polls = 0;
+        sched_yield(); /* other workers' blocks may have what these wait for */
+        for (unsigned n = resident; n && more && resident < limit; n--)
+            if (!prepare_place(w, resident++))
+                return false;
+    }
     return true;
 }
 
-/* Every pass over the resident blocks takes in one more while there are any, so that all of them are resident soon. */
+/* Every pass over the resident blocks takes in one more of this worker's share, so that all of them are resident soon. */
 static bool run_cooperative(struct interp_worker *w)
 {
+    uint64_t share = (w->grid_blocks + w->grid->n_workers - 1) / w->grid->n_workers;
     unsigned resident = 0;
 
     for (bool more = true, busy = true; more || busy;) {
-        bool spins = true;
+        bool polls = true;
 
         if (stopped(w))
             return true;
-        if (more && atomic_load(&w->grid->next_block) < w->grid_blocks) {
+        if (more && resident < share && atomic_load(&w->grid->next_block) < w->grid_blocks) {
             if (!prepare_place(w, resident))
                 return false;
             more = take_block(w, w->blocks[resident]);
@@ -261,10 +300,10 @@ static bool run_cooperative(struct interp_worker *w)
         busy = false;
         for (unsigned i = 0; i < resident; i++)
             if (w->blocks[i]->busy) {
-                spins &= run_block(w, w->blocks[i]) == SPINS;
+                polls &= run_block(w, w->blocks[i]) == POLLS;
                 busy |= w->blocks[i]->busy;
             }
-        if (spins && busy && !more) /* all wait for blocks of other workers, who may want this CPU */
+        if (polls && busy && !more) /* all wait for blocks of other workers, who may want this CPU */
             sched_yield();
     }
     return true;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOCAL_STACK (16u << 10) /* bytes a lane for calls, where their depth is not known */
+#define LOCAL_STACK (16u << 10) /* bytes a lane for calls, where their depth is not known, and for alloca */
 
 void lower_fail(struct lower *lo, const char *fmt, ...)
 {
@@ -193,10 +193,10 @@ static void finish(struct lower *lo)
         lower_out_of_memory(lo);
     if (lo->const_bytes)
         memcpy(k->consts, lo->consts, lo->const_bytes);
-    for (uint32_t i = 0; k->has_calls && i < k->m->nfunctions; i++)
+    for (uint32_t i = 0; k->has_stack && i < k->m->nfunctions; i++)
         if (k->funcs[i].code && &k->funcs[i] != k->entry)
             local += 2 * k->funcs[i].local_bytes;
-    k->local_stride = align_up(local + (k->has_calls ? LOCAL_STACK : 0), 32);
+    k->local_stride = align_up(local + (k->has_stack ? LOCAL_STACK : 0), 32);
 }
 
 struct interp_kernel *interp_kernel_new(struct ptx_module *m, struct ptx_function *f, const struct vg_binding *b,

@@ -27,7 +27,7 @@ static inline const void *host(uint64_t address)
         if (p == SCATTERED) \
             address_resolve(w, u->insn, &a, n); \
         if (u->volatile_access) \
-            w->fuel -= SPIN_COST; \
+            warp_polls(w); \
         for (unsigned e = 0; e < u->vec; e++) { \
             R *d = warp_at(w, u->refs[1 + e]); \
 \

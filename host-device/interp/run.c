@@ -82,7 +82,7 @@ void warp_run(struct warp *w)
     const struct uop *u;
 
     w->fuel = WARP_FUEL;
-    w->yielded = false;
+    w->yielded = w->polled = false;
     u = warp_schedule(w);
     for (;;) {
         while (u < w->limit)
@@ -143,6 +143,7 @@ const struct uop *run_yield_at(struct warp *w, const struct uop *u)
 /* nanosleep */
 const struct uop *run_yield(struct warp *w, const struct uop *u)
 {
+    w->polled = true;
     return run_yield_at(w, u + 1);
 }
 
@@ -276,6 +277,7 @@ const struct uop *run_clock(struct warp *w, const struct uop *u)
 const struct uop *run_fence(struct warp *w, const struct uop *u)
 {
     atomic_thread_fence(memory_order_seq_cst);
+    w->polled = true;
     return u + 1;
 }
 

@@ -108,8 +108,8 @@ struct interp_kernel {
     struct special *specials;
     uint32_t n_specials, special_bytes;
     uint32_t local_stride;       /* bytes of local memory a lane */
-    bool has_calls;
     struct interp_native *_Atomic native; /* compiled code, or NULL */
+    bool has_stack;              /* it calls, or allocates on the stack */
 };
 
 /* Registers of one activation of a function. Shared by all groups that called it together. */
@@ -120,11 +120,13 @@ struct frame {
     const struct call_site *site;
     uint32_t lanes;              /* that have neither returned nor exited */
     uint32_t local;              /* where its part of local memory starts */
+    uint32_t top[VG_WARP];       /* what each lane has on the stack behind that part, in bytes: alloca */
     uint32_t depth;
     char *regs;                  /* 64-byte aligned; CC.CF in the first word */
     struct frame *next;          /* all of the warp's, for freeing */
     size_t bytes;
 };
+#define VG_STACK_ALIGN 32u       /* of each lane's part of local memory */
 #define FRAME_CARRY 0
 #define FRAME_TEMPS 64           /* temporaries of an instruction's own micro-operations */
 
@@ -151,6 +153,7 @@ struct warp {
     unsigned index;              /* in its block */
     bool yielded;                /* it left warp_run with lanes ready to go on */
     void *native;                /* compiled code's own, NULL before the warp's first turn */
+    bool polled;                 /* it looked at memory that others may change, or slept */
     uint32_t wait_mask[VG_WARP]; /* of a lane in WAIT_LANES: the lanes it waits for */
     struct frame entry_frame;
     struct frame *frames;        /* of calls */
@@ -226,6 +229,12 @@ struct interp_native {
 #define WARP_FUEL 256            /* backward branches a turn */
 #define SPIN_COST 64             /* what an access that others may answer takes of it */
 
+static inline void warp_polls(struct warp *w)
+{
+    w->fuel -= SPIN_COST;
+    w->polled = true;
+}
+
 static inline void *warp_at(const struct warp *w, uint32_t ref)
 {
     return w->base[ref & 3] + (ref & ~3u);
@@ -248,7 +257,7 @@ const struct uop *run_yield_at(struct warp *w, const struct uop *u);
 /* The running group's lanes end; returns what runs next. */
 const struct uop *warp_exit(struct warp *w);
 uop_fn run_lane, run_lane_1_1, run_lane_1_2, run_lane_1_3, run_guarded, run_bra, run_bra_if, run_brx, run_exit, run_trap,
-    run_nop, run_yield, run_fence, run_not_pred, run_local_address, run_clock, run_move_const;
+    run_nop, run_alloca, run_stacksave, run_stackrestore, run_yield, run_fence, run_not_pred, run_local_address, run_clock, run_move_const;
 
 /* ---- converge.c: lanes that wait for each other ---- */
 uop_fn run_collective, run_collective_all, run_barrier;

@@ -502,10 +502,6 @@ bool emit_memory(struct emit *e)
     case PTX_OP_ldu:
     case PTX_OP_st:
         return load_store(e);
-    case PTX_OP_membar:
-    case PTX_OP_fence:
-        LLVMBuildFence(e->b, LLVMAtomicOrderingSequentiallyConsistent, false, "");
-        return true;
     default:
         return false;
     }

@@ -43,6 +43,8 @@ static bool accept(const struct jit_uniform *u, const struct ptx_insn *i, char *
 {
     const struct ptx_module *m = u->flow->m;
 
+    if (i->op == PTX_OP_alloca || i->op == PTX_OP_stacksave || i->op == PTX_OP_stackrestore)
+        return refuse(why, size, "line %u: %s", i->line, ptx_op_names[i->op]);
     if (i->op == PTX_OP_call && (i->ops[0].kind != PTX_OPERAND_FUNC || m->functions[i->ops[0].sym].has_body))
         return refuse(why, size, "line %u: a call", i->line);
     return true;

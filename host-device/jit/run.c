@@ -105,7 +105,7 @@ static void free_fibers(void *state)
     free(p);
 }
 
-/* A warp's coroutine is that of its place: places and their warps are numbered, and reused block after block. */
+/* A warp's coroutine is that of its place, for the launch: it is used by block after block. */
 static struct fiber *fiber_of(struct interp_worker *worker, const struct warp *w)
 {
     struct fibers *p = worker->native_state;
@@ -113,7 +113,7 @@ static struct fiber *fiber_of(struct interp_worker *worker, const struct warp *w
 
     while (worker->blocks[place] != w->block)
         place++;
-    index = place * 32 + w->index;
+    index = place * worker->n_warps + w->index;
     if (!p) {
         p = calloc(1, sizeof *p);
         if (!p)
@@ -250,7 +250,7 @@ static void run(struct warp *w)
         warp_run(w);
         return;
     }
-    w->yielded = false;
+    w->yielded = w->polled = false;
     if (!w->native && !start(w))
         warp_fault(w, NULL, -1, VG_FAULT_OUT_OF_MEMORY, 0, "out of memory for a warp's stack");
     f = w->native;

@@ -39,7 +39,8 @@ bool vg_fatbin_begin(struct vg_fatbin_walk *w, const void *data, size_t n)
         return false;
     header = u16(p + 6);
     size = u64(p + 8);
-    if (header < CONTAINER_HEADER || header > n || size > n - header)
+    /* Without a bound (n is SIZE_MAX), at least not beyond what one object can be. */
+    if (header < CONTAINER_HEADER || header > n || size > n - header || size > PTRDIFF_MAX - (uintptr_t)p - header)
         return false;
     w->at = p + header;
     w->end = w->at + size;

@@ -147,6 +147,7 @@ struct vgpu_control {
     _Alignas(64) uint64_t tail;       /* bytes of commands taken from the ring: their space is free */
     uint64_t completed;               /* sequence number of the last command done; earlier ones are done too */
     uint64_t print_head;              /* bytes of printed text produced */
+    uint32_t busy;                    /* a command is being executed: who dies now, dies in the middle of work */
     _Alignas(64) uint32_t idle;       /* the host sleeps: ring the doorbell */
     _Alignas(64) uint32_t status;     /* 0, or the CUresult that this channel's context is lost with (sticky) */
     uint32_t status_seq_lo, status_seq_hi; /* sequence number of the command that failed */

@@ -82,6 +82,18 @@ static void parse_address(struct ptx_parser *ps, struct init *in, uint64_t eleme
     add_reloc(ps, in, &r);
 }
 
+/* Floating-point numbers in untyped variables: the low bits of the literal, as ptxas has it, though 0d becomes an f32 where it
+ * meets .b32. (LLVM writes the initial value of a half so, which puts zero there in most cases.) */
+static bool untyped_bits(uint8_t literal, uint64_t bits, uint8_t type, uint64_t *out)
+{
+    if (literal == PTX_LITERAL_INT || ptx_type_class[type] != 'b' || ptx_type_bits[type] > 64)
+        return false;
+    if (type == PTX_TYPE_b32)
+        return ptx_convert_literal(literal, bits, PTX_TYPE_f32, out);
+    *out = bits;
+    return true;
+}
+
 static void parse_element(struct ptx_parser *ps, struct init *in, uint64_t element)
 {
     uint8_t literal, shift = 0;
@@ -103,7 +115,7 @@ static void parse_element(struct ptx_parser *ps, struct init *in, uint64_t eleme
         ptx_expect(ps, ')');
         return;
     }
-    if (!ptx_convert_literal(literal, bits, in->s->type, &value))
+    if (!ptx_convert_literal(literal, bits, in->s->type, &value) && !untyped_bits(literal, bits, in->s->type, &value))
         ptx_fail_here(ps, "the initial value is not a number of the variable's type");
     put(ps, in, element, value);
 }

@@ -2,13 +2,75 @@
 #include "bench.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "domain.h"
 
 G_DEFINE_QUARK(vgpu-bench-error, bench_error)
+
+static volatile sig_atomic_t signalled;
+
+static void on_signal(int number)
+{
+    signalled = number;
+}
+
+int interrupted(void)
+{
+    return signalled;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = { .sa_handler = on_signal };
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+bool bench_open(struct bench *b, const char *output, GError **error)
+{
+    const char *cache = g_getenv("VGPU_CACHE");
+
+    catch_signals();
+    b->run_dir = g_dir_make_tmp("vgpu-test-XXXXXX", error);
+    if (!b->run_dir)
+        return false;
+    b->result_dir = output ? g_canonicalize_filename(output, NULL) : g_strconcat(b->run_dir, ".results", NULL);
+    b->cache = cache && *cache ? g_strdup(cache) : g_build_filename(g_get_user_cache_dir(), "vgpu-stub", NULL);
+    if (g_mkdir_with_parents(b->result_dir, 0755)) {
+        g_set_error(error, BENCH_ERROR, BENCH_ERROR_INFRA, "%s: %s", b->result_dir, g_strerror(errno));
+        return false;
+    }
+    b->libs = bench_libraries(error);
+    return b->libs != NULL;
+}
+
+void bench_close(struct bench *b)
+{
+    domain_host_close(b->host);
+    if (b->run_dir && !b->keep)
+        bench_remove_tree(b->run_dir);
+    g_free(b->run_dir);
+    g_free(b->result_dir);
+    g_free(b->cache);
+    g_free(b->libs);
+    g_free(b->payload);
+    g_free(b->qemu);
+    g_free(b->image);
+    g_free(b->disks);
+    g_free(b->models);
+}
+
+bool bench_payload(struct bench *b, GError **error)
+{
+    if (!b->payload)
+        b->payload = bench_recipe("vm-images/payload/fetch", "payload @node-llama-cpp/linux-x64-cuda (make payloads)", error);
+    return b->payload != NULL;
+}
 
 /* Relative to vgpu-test: the build tree, then the installed places. */
 static const struct {
@@ -118,4 +180,10 @@ void bench_remove_tree(const char *path)
     const char *const argv[] = { "rm", "-rf", "--one-file-system", "--", path, NULL };
 
     bench_run(argv, NULL, NULL);
+}
+
+void output_clear(struct output *output)
+{
+    g_clear_pointer(&output->out, g_free);
+    g_clear_pointer(&output->err, g_free);
 }

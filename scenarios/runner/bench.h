@@ -5,22 +5,34 @@
 
 #include "machine.h"
 
+#define BENCH_MEMORY 2048 /* MiB, of a VM */
+#define BENCH_VCPUS 2
+
 struct bench {
+    /* Made by bench_open(). */
     char *run_dir;   /* short, under /tmp: sockets, overlays, disks; removed at the end */
     char *result_dir; /* logs and report; stays */
     char *cache;     /* VGPU_CACHE */
+    /* Set by the caller. */
     bool plain_boot; /* do not use saved VMs */
+    bool keep;       /* leave run_dir */
     int memory_mib, vcpus; /* of the VM */
 
-    /* Found by bench_find_...; NULL until then. */
-    char *programs;  /* the directory tree of what was built: .../hostd/vgpu-hostd and so on */
     char *libs;      /* the guest libraries, by SONAME */
+
+    /* NULL until they are needed. */
     char *payload;   /* lib/ollama in it */
     char *qemu, *image;
     char *disks;     /* directory of the read-only disks */
     char *models;    /* directory of the models, local mode */
     struct domain_host *host; /* libvirt; NULL until a VM is wanted */
 };
+
+/* 'output': the result directory; NULL makes a new one. From here on SIGINT and SIGTERM only set interrupted(). */
+bool bench_open(struct bench *bench, const char *output, GError **error);
+void bench_close(struct bench *bench);
+/* The payload, unless it is there already. */
+bool bench_payload(struct bench *bench, GError **error);
 
 /* A file of the build, by its place in the build tree or when installed. NULL with an error when it is not there. */
 char *bench_program(const char *name, GError **error);

@@ -169,9 +169,20 @@ static bool write_words(const char *dir, const char *text, GError **error)
     return g_file_set_contents(all, text, -1, error);
 }
 
+/* The whole models, and some in which one tensor is zero: those must say something else. */
+static const struct {
+    const char *name, *type, *zero;
+} model_files[] = {
+    { "f32", "f32", NULL },
+    { "f16", "f16", NULL },
+    { "q8_0", "q8_0", NULL },
+    { "damaged-attn-k", "q8_0", "blk.0.attn_k.weight" },
+    { "damaged-attn-norm", "q8_0", "blk.0.attn_norm.weight" },
+    { "damaged-ffn-up", "f16", "blk.1.ffn_up.weight" },
+};
+
 bool bench_models(struct bench *bench, GError **error)
 {
-    static const char *const types[] = { "f32", "f16", "q8_0" };
     g_autofree char *program = bench_program("vgpu-model", error), *dir = g_build_filename(bench->run_dir, "models", NULL);
     g_autofree char *text = NULL;
     const char *const print[] = { program, "--print", NULL };
@@ -181,9 +192,10 @@ bool bench_models(struct bench *bench, GError **error)
     if (!program)
         return false;
     g_mkdir_with_parents(dir, 0755);
-    for (gsize i = 0; i < G_N_ELEMENTS(types); i++) {
-        g_autofree char *path = g_strdup_printf("%s/%s.gguf", dir, types[i]);
-        const char *const argv[] = { program, "-t", types[i], "-o", path, NULL };
+    for (gsize i = 0; i < G_N_ELEMENTS(model_files); i++) {
+        g_autofree char *path = g_strdup_printf("%s/%s.gguf", dir, model_files[i].name);
+        const char *const argv[] = { program, "-t", model_files[i].type, "-o", path, model_files[i].zero ? "--zero" : NULL,
+                                     model_files[i].zero, NULL };
 
         if (!bench_run(argv, NULL, error))
             return false;

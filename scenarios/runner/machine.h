@@ -45,9 +45,11 @@ struct machine_ops {
 struct bench; /* bench.h */
 
 struct machine *vm_begin(struct bench *bench, const char *profile, const char *dir, GError **error);
+/* The socket of a VM's console, on which root is logged in. */
+const char *vm_console(const struct machine *m);
 struct machine *local_begin(struct bench *bench, const char *profile, const char *dir, GError **error);
 
-/* True once SIGINT or SIGTERM came; whoever waits looks. */
-bool interrupted(void);
+/* The signal's number once SIGINT or SIGTERM came, else 0; whoever waits looks. */
+int interrupted(void);
 
 #endif

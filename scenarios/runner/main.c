@@ -1,23 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vgpu test [options] [SCENARIO...]: plays scenario files, judges, prints TAP. */
-#include <errno.h>
-#include <glib/gstdio.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "domain.h"
 #include "play.h"
-
-static volatile sig_atomic_t stopped;
 
 static struct {
     gboolean list, no_fault, both, keep, local, plain;
     char *profile, *output;
     int memory, vcpus;
     char **files;
-} o = { .memory = 2048, .vcpus = 2 };
+} o = { .memory = BENCH_MEMORY, .vcpus = BENCH_VCPUS };
 
 static const GOptionEntry entries[] = {
     { "list", 'l', 0, G_OPTION_ARG_NONE, &o.list, "say what there is, and play nothing", NULL },
@@ -33,16 +26,6 @@ static const GOptionEntry entries[] = {
     { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &o.files, NULL, "[SCENARIO...]" },
     G_OPTION_ENTRY_NULL,
 };
-
-bool interrupted(void)
-{
-    return stopped != 0;
-}
-
-static void on_signal(int number)
-{
-    stopped = number;
-}
 
 /* ---- Which scenarios ---- */
 
@@ -197,41 +180,6 @@ static bool print_result(guint number, const struct item *item, const struct pla
 
 /* ---- The run ---- */
 
-static bool open_bench(struct bench *b, GError **error)
-{
-    b->run_dir = g_dir_make_tmp("vgpu-test-XXXXXX", error);
-    if (!b->run_dir)
-        return false;
-    b->result_dir = o.output ? g_canonicalize_filename(o.output, NULL) : g_strconcat(b->run_dir, ".results", NULL);
-    b->cache = g_getenv("VGPU_CACHE") && *g_getenv("VGPU_CACHE") ? g_strdup(g_getenv("VGPU_CACHE"))
-                                                               : g_build_filename(g_get_user_cache_dir(), "vgpu-stub", NULL);
-    b->plain_boot = o.plain;
-    b->memory_mib = o.memory;
-    b->vcpus = o.vcpus;
-    if (g_mkdir_with_parents(b->result_dir, 0755)) {
-        g_set_error(error, BENCH_ERROR, BENCH_ERROR_INFRA, "%s: %s", b->result_dir, g_strerror(errno));
-        return false;
-    }
-    b->libs = bench_libraries(error);
-    return b->libs != NULL;
-}
-
-static void close_bench(struct bench *b)
-{
-    domain_host_close(b->host);
-    if (b->run_dir && !o.keep)
-        bench_remove_tree(b->run_dir);
-    g_free(b->run_dir);
-    g_free(b->result_dir);
-    g_free(b->cache);
-    g_free(b->libs);
-    g_free(b->payload);
-    g_free(b->qemu);
-    g_free(b->image);
-    g_free(b->disks);
-    g_free(b->models);
-}
-
 /* What is needed and missing makes a result without a playing. */
 static struct played *play_item(struct bench *b, const struct item *item, guint number)
 {
@@ -241,11 +189,10 @@ static struct played *play_item(struct bench *b, const struct item *item, guint 
     struct played *p;
     GError *error = NULL;
 
-    if (!b->payload && (scenario_needs(item->scenario, "payload") || !o.local))
-        b->payload = bench_recipe("vm-images/payload/fetch", "payload @node-llama-cpp/linux-x64-cuda (make payloads)",
-                                  scenario_needs(item->scenario, "payload") ? &error : NULL);
-    if (!error)
+    if (bench_payload(b, &error) || !scenario_needs(item->scenario, "payload")) {
+        g_clear_error(&error);
         return play(b, item->scenario, item->profile, o.local, item->without_fault, dir);
+    }
     p = g_new0(struct played, 1);
     *p = (struct played){ .scenario = item->scenario, .profile = item->profile, .local = o.local, .error = error,
                           .dir = g_strdup(dir), .facts = g_ptr_array_new(), .runs = g_ptr_array_new(), .verdicts = g_ptr_array_new() };
@@ -276,7 +223,7 @@ static int play_all(struct bench *b, GArray *items)
         printf("# report: %s\n", report);
     if (interrupted()) {
         printf("Bail out! interrupted\n");
-        return 128 + stopped;
+        return 128 + interrupted();
     }
     printf("# %u of %u failed\n", failed, items->len);
     return failed != 0;
@@ -298,7 +245,6 @@ int main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) scenarios = NULL;
     g_autoptr(GArray) items = NULL;
-    struct sigaction action = { .sa_handler = on_signal };
     struct bench bench = { 0 };
     int status = 2;
 
@@ -317,13 +263,14 @@ int main(int argc, char **argv)
         printf("1..0 # SKIP no scenario is for this\n");
         return 0;
     }
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    if (open_bench(&bench, &error))
+    bench.plain_boot = o.plain;
+    bench.keep = o.keep;
+    bench.memory_mib = o.memory;
+    bench.vcpus = o.vcpus;
+    if (bench_open(&bench, o.output, &error))
         status = play_all(&bench, items);
     else
         printf("Bail out! %s\n", error->message);
-    close_bench(&bench);
+    bench_close(&bench);
     return status;
 }

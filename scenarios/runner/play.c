@@ -7,12 +7,6 @@
 
 #define TRACE_FILE "/run/vgpu-loader-trace"
 
-void output_clear(struct output *output)
-{
-    g_clear_pointer(&output->out, g_free);
-    g_clear_pointer(&output->err, g_free);
-}
-
 static void run_free(gpointer data)
 {
     struct run *run = data;

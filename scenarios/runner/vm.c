@@ -23,7 +23,8 @@
 struct vm {
     struct machine base;
     struct bench *bench;
-    char *work; /* overlay, socket; short */
+    char *work; /* overlay, sockets; short */
+    char *shell;
     struct hostd hostd;
     struct domain *domain;
 };
@@ -246,17 +247,18 @@ static bool restore(struct vm *vm, const struct vm_spec *spec, GError **error)
 /* The disks appear, and the guest's clock, which stood still while it was saved, is measured. */
 static bool settle(struct vm *vm, GError **error)
 {
-    struct output output = { 0 };
-    gint64 now = g_get_real_time();
-    bool good = vm_exec(&vm->base, "vgpu-mount && date +%s%6N", NULL, 60, &output, error);
+    struct output mount = { 0 }, clock = { 0 };
+    bool good = vm_exec(&vm->base, "vgpu-mount", NULL, 60, &mount, error) &&
+                vm_exec(&vm->base, "date +%s%6N", NULL, 60, &clock, error);
 
-    if (good && output.status) {
-        g_set_error(error, BENCH_ERROR, BENCH_ERROR_BOOT, "the disks cannot be mounted: %s", g_strchomp(output.err));
+    if (good && mount.status) {
+        g_set_error(error, BENCH_ERROR, BENCH_ERROR_BOOT, "the disks cannot be mounted: %s", g_strchomp(mount.err));
         good = false;
     }
     if (good)
-        vm->base.clock_ahead = g_ascii_strtoll(output.out, NULL, 10) - (now + output.end) / 2;
-    output_clear(&output);
+        vm->base.clock_ahead = g_ascii_strtoll(clock.out, NULL, 10) - (clock.begin + clock.end) / 2;
+    output_clear(&mount);
+    output_clear(&clock);
     return good;
 }
 
@@ -270,6 +272,7 @@ static void vm_end(struct machine *m)
     g_ptr_array_unref(m->facts);
     g_strfreev(m->variables);
     g_free(vm->work);
+    g_free(vm->shell);
     g_free(m->dir);
     g_free(vm);
 }
@@ -280,6 +283,11 @@ static void vm_kill_hostd(struct machine *m)
 }
 
 static const struct machine_ops vm_ops = { vm_exec, vm_kill_hostd, vm_end };
+
+const char *vm_console(const struct machine *m)
+{
+    return ((const struct vm *)m)->shell;
+}
 
 static bool open_host(struct bench *b, GError **error)
 {
@@ -326,6 +334,7 @@ struct machine *vm_begin(struct bench *bench, const char *profile, const char *d
     spec.disks = bench->disks;
     spec.console = console;
     spec.socket = socket;
+    spec.shell = vm->shell = g_build_filename(vm->work, "shell.sock", NULL);
 
     if (!hostd_start(&vm->hostd, socket, log, NULL, error))
         goto bad;

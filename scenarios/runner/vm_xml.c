@@ -49,6 +49,7 @@ char *vm_xml(const struct vm_spec *s)
     add(xml, "<controller type='virtio-serial' index='0'><address type='pci' bus='0' slot='%d'/></controller>", SLOT_SERIAL);
     add(xml, "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>");
     add(xml, "<serial type='file'><source path='%s' append='on'/><target port='0'/></serial>", s->console);
+    add(xml, "<console type='unix'><source mode='bind' path='%s'/><target type='virtio' port='1'/></console>", s->shell);
     add(xml, "<rng model='virtio'><backend model='random'>/dev/urandom</backend><address type='pci' bus='0' slot='%d'/></rng>", SLOT_RANDOM);
     add(xml, "</devices><qemu:commandline><qemu:arg value='-device'/>");
     add(xml, "<qemu:arg value='vgpu-stub,id=vgpu0,bus=pcie.0,addr=%#x,profile=%s,socket=%s'/>", SLOT_GPU, s->profile, s->socket);
@@ -62,7 +63,7 @@ char *vm_key(const struct vm_spec *spec)
     g_autoptr(GString) all = g_string_new("1\n"); /* of this function: what else a saved VM holds */
     g_autofree char *xml = NULL, *cpu = NULL;
 
-    bare.root = bare.disks = bare.console = bare.socket = "";
+    bare.root = bare.disks = bare.console = bare.socket = bare.shell = "";
     xml = vm_xml(&bare);
     g_string_append(all, xml);
     for (int i = 0; disks[i].name; i++)

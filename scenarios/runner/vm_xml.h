@@ -10,8 +10,8 @@ struct vm_spec {
     bool kvm;
     int memory_mib, vcpus;
     const char *name, *qemu, *image, *profile;
-    /* The run's own: the root disk's overlay, the directory of the read-only disks, the console's log, hostd's socket. */
-    const char *root, *disks, *console, *socket;
+    /* The run's own: the root disk's overlay, the directory of the read-only disks, the console's log, hostd's socket, the second console's socket. */
+    const char *root, *disks, *console, *socket, *shell;
 };
 
 char *vm_xml(const struct vm_spec *spec);

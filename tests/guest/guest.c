@@ -14,8 +14,6 @@
 
 struct cuda cu;
 
-static void *module;
-
 static const char kernels[] = ".version 6.0\n"
                               ".target sm_50\n"
                               ".address_size 64\n"
@@ -54,7 +52,7 @@ static const char kernels[] = ".version 6.0\n"
                               " ret;\n"
                               "}\n";
 
-void cuda_load(void)
+void cuda_load(const char *name)
 {
 #define ENTRY(name) {#name, (void **)&cu.name}
     static const struct {
@@ -67,7 +65,7 @@ void cuda_load(void)
         ENTRY(cuMemcpyHtoD_v2), ENTRY(cuMemcpyDtoH_v2), ENTRY(cuLaunchKernel), ENTRY(cuGetErrorName),
     };
 #undef ENTRY
-    void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_GLOBAL);
+    void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
 
     for (size_t i = 0; library && i < sizeof entries / sizeof *entries; i++) {
         *entries[i].at = dlsym(library, entries[i].name);
@@ -90,14 +88,14 @@ int cuda_open(void)
     if (!error)
         error = cu.cuCtxSetCurrent(context);
     if (!error)
-        error = cu.cuModuleLoadData(&module, kernels);
+        error = cu.cuModuleLoadData(&cu.module, kernels);
     return error;
 }
 
 int cuda_launch(const char *name, unsigned threads, device_ptr p, uint32_t n)
 {
     void *function, *parameters[] = {&p, &n};
-    int error = cu.cuModuleGetFunction(&function, module, name);
+    int error = cu.cuModuleGetFunction(&function, cu.module, name);
 
     return error ? error : cu.cuLaunchKernel(function, 1, 1, 1, threads, 1, 1, 0, NULL, parameters, NULL);
 }

@@ -32,10 +32,11 @@ extern struct cuda {
     int (*cuLaunchKernel)(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
                           unsigned shared, void *stream, void **parameters, void **extra);
     int (*cuGetErrorName)(int error, const char **name);
+    void *module; /* cuda_open()'s */
 } cu;
 
-/* Loads libcuda.so.1; ends the program with status 2 when there is none. Initialises nothing. */
-void cuda_load(void);
+/* Loads a driver library, "libcuda.so.1" or a path; ends the program with status 2 when there is none. Initialises nothing. */
+void cuda_load(const char *library);
 /* cuInit, the primary context, and the module of test kernels:
  *   spin(u64 p)         never ends
  *   slow(u64 p, u32 n)  counts to n, then stores n at p

@@ -5,6 +5,8 @@
  *   pci-deaths fork           a child has no CUDA, and does not harm its parent
  *   pci-deaths lock           what else a process does leaves its lock alone
  *   pci-deaths stopped N      stopped for N seconds in mid-launch
+ *   pci-deaths copies PATH    a second copy of the driver library, PATH, in one process
+ *   pci-deaths storm N        for N seconds, processes are killed wherever they are
  *   pci-deaths exhausted      all channels taken
  *
  * Nothing else may use the GPU meanwhile. TAP. */
@@ -18,6 +20,9 @@
 
 #include "guest.h"
 #include "tap.h"
+
+static int seconds; /* the argument, or */
+static const char *copy_path;
 
 enum { NOT_INITIALIZED = 3, OUT_OF_MEMORY = 2, BIG = 256 << 20, REAPED_WITHIN_S = 10 };
 
@@ -67,9 +72,9 @@ static int spinner(int unused)
     return error ? 1 : cu.cuCtxSynchronize();
 }
 
-static bool all_free_within(int seconds)
+static bool all_free_within(int limit_s)
 {
-    for (double end = now_s() + seconds; channels_busy(); nap_ms(20))
+    for (double end = now_s() + limit_s; channels_busy(); nap_ms(20))
         if (now_s() > end)
             return false;
     return true;
@@ -288,7 +293,7 @@ static int sleeper(int unused)
     return 0;
 }
 
-static void test_stopped(int seconds)
+static void test_stopped(void)
 {
     struct child c = child_start(sleeper, 0);
     int free_mib;
@@ -343,29 +348,140 @@ static void test_exhausted(void)
     is_u64(reg(VGPU_REG_MEM_GRANTED_MIB), 0, "nothing is granted");
 }
 
+/* ---- two copies of the library ---- */
+
+static int twin(int unused)
+{
+    device_ptr p = 0, q = 0;
+    int error = cuda_open();
+
+    if (!error)
+        error = cu.cuMemAlloc_v2(&p, 4096);
+    say(error ? error : cuda_works(p, 1));
+    struct cuda first = cu;
+    cuda_load(copy_path);
+    say(cu.cuInit == first.cuInit);
+    error = cuda_open();
+    if (!error)
+        error = cu.cuMemAlloc_v2(&q, 4096);
+    say(error ? error : cuda_works(q, 2));
+    hear();
+    cu = first;
+    say(cuda_works(p, 3));
+    return 0;
+}
+
+static void test_copies(void)
+{
+    struct child c = child_start(twin, 0);
+
+    is_u64(child_hear(&c), 0, "a process uses the GPU");
+    is_u64(child_hear(&c), 0, "it loads another copy of the driver library");
+    is_u64(child_hear(&c), 0, "which works");
+    is_u64(channels_busy(), 2, "on a channel of its own");
+    ok(lock_owner(0) == c.pid && lock_owner(1) == c.pid, "both are locked");
+    nap_ms(2500);
+    child_tell(&c, 0);
+    is_u64(child_hear(&c), 0, "the first one still works");
+    is_u64(child_end(&c), 0, "it ends");
+    ok(all_free_within(0), "and has closed both channels itself");
+}
+
+/* ---- killed anywhere ---- */
+
+enum { WORKERS = 5 };
+
+static int worker(int seed)
+{
+    unsigned state = (unsigned)seed;
+
+    for (int turns = rand_r(&state) % 40; turns >= 0; turns--) {
+        device_ptr p, q;
+        int error = cuda_open();
+
+        if (!error)
+            error = cu.cuMemAlloc_v2(&p, 4096);
+        if (!error)
+            error = cu.cuMemAlloc_v2(&q, (size_t)(1 + rand_r(&state) % 100) << 20);
+        if (!error)
+            error = cuda_works(p, state);
+        if (!error && !(rand_r(&state) % 4))
+            error = cu.cuDevicePrimaryCtxReset_v2(0);
+        else if (!error)
+            error = cu.cuMemFree_v2(q);
+        if (error)
+            return 1;
+    }
+    return 0;
+}
+
+/* Works whenever it is asked to. */
+static int witness(int unused)
+{
+    device_ptr p;
+    int error = cuda_open();
+
+    if (!error)
+        error = cu.cuMemAlloc_v2(&p, 4096);
+    do
+        say(error ? error : cuda_works(p, (uint32_t)getpid()));
+    while (hear() > 0);
+    return 0;
+}
+
+static void test_storm(void)
+{
+    struct child workers[WORKERS], watch = child_start(witness, 0);
+    unsigned state = 1, killed = 0, ended = 0, wrong = 0, bad = 0;
+
+    is_u64(child_hear(&watch), 0, "a witness uses the GPU");
+    for (int i = 0; i < WORKERS; i++)
+        workers[i] = child_start(worker, i);
+    for (double end = now_s() + seconds; now_s() < end;) {
+        int i = rand_r(&state) % WORKERS;
+        nap_ms((unsigned)rand_r(&state) % 200);
+        int status = child_kill(&workers[i]);
+        killed += WIFSIGNALED(status);
+        ended += WIFEXITED(status);
+        wrong += WIFEXITED(status) && WEXITSTATUS(status);
+        workers[i] = child_start(worker, (int)state);
+        child_tell(&watch, 1);
+        bad += child_hear(&watch) != 0;
+    }
+    for (int i = 0; i < WORKERS; i++)
+        child_kill(&workers[i]);
+    diag("%u processes were killed, %u had ended by themselves", killed, ended);
+    ok(killed > 0, "processes are killed");
+    is_u64(wrong, 0, "those that end by themselves saw no error");
+    is_u64(bad, 0, "nor did the witness, ever");
+    child_tell(&watch, 0);
+    is_u64(child_end(&watch), 0, "it ends");
+    ok(all_free_within(REAPED_WITHIN_S), "no channel is open");
+    is_u64(reg(VGPU_REG_MEM_GRANTED_MIB), 0, "nothing is granted");
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
         void (*run)(void);
     } tests[] = {
-        {"swept", test_swept}, {"reaped", test_reaped}, {"fork", test_fork}, {"lock", test_lock}, {"exhausted", test_exhausted},
+        {"swept", test_swept}, {"reaped", test_reaped}, {"fork", test_fork}, {"lock", test_lock}, {"stopped", test_stopped},
+        {"copies", test_copies}, {"storm", test_storm}, {"exhausted", test_exhausted},
     };
     const char *name = argc > 1 ? argv[1] : "";
 
-    cuda_load();
+    cuda_load("libcuda.so.1");
     registers_map();
     signal(SIGPIPE, SIG_IGN);
-    if (!strcmp(name, "stopped") && argc > 2) {
-        test_stopped(atoi(argv[2]));
-        return tap_done();
-    }
+    copy_path = argc > 2 ? argv[2] : "";
+    seconds = atoi(copy_path);
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
         if (strcmp(tests[i].name, name))
             continue;
         tests[i].run();
         return tap_done();
     }
-    fprintf(stderr, "usage: pci-deaths swept|reaped|fork|lock|stopped SECONDS|exhausted\n");
+    fprintf(stderr, "usage: pci-deaths swept|reaped|fork|lock|stopped SECONDS|copies PATH|storm SECONDS|exhausted\n");
     return 2;
 }

@@ -71,7 +71,7 @@ int main(int argc, char **argv)
     char name[128] = "";
     device_ptr p = 0;
 
-    cuda_load();
+    cuda_load("libcuda.so.1");
     before = status_kib("VmPTE");
     int init = cu.cuInit(0);
     printf("{\"init\": %d", init);

@@ -27,7 +27,7 @@ int main(void)
     device_ptr p, big;
     char *host = malloc(SIZE);
 
-    cuda_load();
+    cuda_load("libcuda.so.1");
     double begin = now_s();
     int error = cuda_open();
     printf("{\"open_ms\": %.1f", (now_s() - begin) * 1e3);

@@ -106,7 +106,6 @@ DEVICE u32 load_acquire(const u32 *p)
 }
 DEVICE void store_release(u32 *p, u32 v) { asm volatile("st.release.gpu.u32 [%0], %1;" : : "l"(p), "r"(v) : "memory"); }
 DEVICE u32 load_volatile(const u32 *p) { return *(volatile const u32 *)p; }
-DEVICE void store_volatile(u32 *p, u32 v) { *(volatile u32 *)p = v; }
 
 extern "C" __device__ int printf(const char *, ...);
 extern "C" __device__ void *malloc(unsigned long);

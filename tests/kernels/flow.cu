@@ -283,6 +283,7 @@ KERNEL divergent_shuffles(u32 *out)
         value = __shfl_xor_sync(mask, (int)l * 100, 4) + __builtin_popcount(__ballot_sync(mask, l > 10));
     __syncwarp(FULL);
     value += __shfl_up_sync(FULL, value, 1);
+    value += (__any_sync(FULL, l == 7) ? 1000 : 0) + (__all_sync(FULL, l < 31) ? 5000 : 0) + (__all_sync(mask, l % 2 == (l & 1)) ? 20000 : 0);
     out[global_thread()] = value;
 }
 

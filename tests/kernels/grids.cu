@@ -71,6 +71,23 @@ KERNEL matmul_dynamic(const float *a, const float *b, float *c, u32 n)
             c[row * n + first + j * w] = sum[j];
 }
 
+/* A warp a tile of 16 by 16 on the tensor cores; n is a multiple of 16. */
+KERNEL matmul_wmma(const half *a, const half *b, float *c, u32 n)
+{
+    u32 tile = global_thread() / 32, row = tile / (n / 16) * 16, column = tile % (n / 16) * 16;
+    int fa[8], fb[8];
+    float fc[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+
+    if (row >= n)
+        return;
+    for (u32 k = 0; k < n; k += 16) {
+        __hmma_m16n16k16_ld_a(fa, (const int *)(a + row * n + k), n, 0);
+        __hmma_m16n16k16_ld_b(fb, (const int *)(b + k * n + column), n, 0);
+        __hmma_m16n16k16_mma_f32f32(fc, fa, fb, fc, 0, 0);
+    }
+    __hmma_m16n16k16_st_c_f32(c + row * n + column, fc, n, 0);
+}
+
 /* Tiles of 32 by 32, with a column of padding, in blocks of 32 by 8. */
 KERNEL transpose(const u32 *in, u32 rows, u32 columns, u32 *out)
 {
@@ -135,7 +152,7 @@ KERNEL stencil_3d(const int *in, int *out, u32 w, u32 h, u32 d)
                 u32 xx = x + i, yy = y + j, zz = z + k;
 
                 if (xx < w && yy < h && zz < d)
-                    sum += in[(zz * h + yy) * w + xx] * (1 << (2 - (i != 0) - (j != 0) - (k != 0) + 1) >> 1);
+                    sum += in[(zz * h + yy) * w + xx] * (4 >> ((i != 0) + (j != 0) + (k != 0)));
             }
     out[(z * h + y) * w + x] = sum;
 }

@@ -265,7 +265,7 @@ static void shuffles(void)
     for (u32 l = 0; l < 32; l++)
         value[l] = l & 1 ? (l + 2) % 32 * 10 : (l ^ 4) * 100 + 10;
     for (u32 l = 0; l < 32; l++)
-        want[l] = value[l] + (l ? value[l - 1] : value[l]);
+        want[l] = value[l] + (l ? value[l - 1] : value[l]) + 1000 + 20000;
     IS_ARRAY(LAUNCH("divergent_shuffles", SHAPE(1), SHAPE(32), 0, &out), out, want, 32, "shuffles and votes in divergent code");
     gpu_release();
 }

@@ -64,6 +64,32 @@ static void matrices(void)
     }
 }
 
+/* Whole numbers, so that no product or sum is rounded. */
+static void tensors(void)
+{
+    enum { M = 48 };
+    static _Float16 a[M * M], b[M * M];
+    static float want[M * M];
+    u32 n = M;
+
+    for (u32 i = 0; i < M * M; i++) {
+        a[i] = (_Float16)((int)(rnd() % 33) - 16);
+        b[i] = (_Float16)((int)(rnd() % 33) - 16);
+    }
+    for (u32 i = 0; i < M * M; i++) {
+        want[i] = 0;
+        for (u32 k = 0; k < M; k++)
+            want[i] += (float)a[i / M * M + k] * (float)b[k * M + i % M];
+    }
+    for (u32 warps = 1; warps <= 32; warps *= 2) {
+        CUdeviceptr at_a = gpu_copy(a, sizeof a), at_b = gpu_copy(b, sizeof b), to = gpu_zeros(sizeof want);
+
+        IS_ARRAY(LAUNCH("matmul_wmma", SHAPE(up(M / 16 * M / 16, warps)), SHAPE(32, warps), 0, &at_a, &at_b, &to, &n), to, want, M * M,
+            "matmul on tensor cores, %u warps a block", warps);
+        gpu_release();
+    }
+}
+
 static void transposes(void)
 {
     static const u32 sizes[][2] = {{32, 32}, {1, 100}, {100, 1}, {45, 77}, {96, 64}};
@@ -211,6 +237,7 @@ static void sorts(void)
 void kernels_test(void)
 {
     matrices();
+    tensors();
     transposes();
     stencils();
     bodies();

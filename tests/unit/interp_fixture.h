@@ -69,7 +69,7 @@ static inline void fx_setup(void)
 {
     if (fx.mapped)
         return;
-    if (!window_map(FX_OUT, 3 * FX_BYTES, -1, 0) || !(fx.worker = interp_worker_new(100))) {
+    if (!window_map(FX_OUT, 3 * FX_BYTES, -1, 0) || !(fx.worker = interp_worker_new(63))) {
         printf("Bail out! cannot reserve the device window\n");
         exit(1);
     }

@@ -21,6 +21,7 @@ const char *const vgpu_log_name = "test";
 enum { CHANNELS = 4, QUIET = -1 };
 static char sysfs[] = "/tmp/vgpu-sysfs-XXXXXX";
 static volatile uint32_t *bar0;
+static uint8_t *bar2;
 static atomic_bool stop;
 static atomic_bool broken; /* channels die when they are opened */
 
@@ -41,21 +42,28 @@ static void set(uint32_t offset, uint32_t value)
     bar0[offset / 4] = value;
 }
 
-/* A function whose BAR0 is a file. */
-static void make_device(const char *function, const char *class)
+/* A BAR of FUNCTION: a file of SIZE bytes, mapped. */
+static void *make_bar(const char *function, const char *name, size_t size)
 {
     char path[PATH_MAX];
 
+    put(function, name, "");
+    snprintf(path, sizeof path, "%s/%s/%s", sysfs, function, name);
+    int fd = open(path, O_RDWR);
+    if (fd < 0 || ftruncate(fd, (off_t)size))
+        exit(2);
+    void *bar = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    return bar;
+}
+
+/* A function whose BARs are files. */
+static void make_device(const char *function, const char *class)
+{
     put(function, "vendor", "0x10de\n");
     put(function, "class", class);
-    put(function, "resource0", "");
-    put(function, "resource2_wc", "");
-    snprintf(path, sizeof path, "%s/%s/resource0", sysfs, function);
-    int fd = open(path, O_RDWR);
-    if (fd < 0 || ftruncate(fd, VGPU_BAR0_SIZE))
-        exit(2);
-    bar0 = mmap(NULL, VGPU_BAR0_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
+    bar0 = make_bar(function, "resource0", VGPU_BAR0_SIZE);
+    bar2 = make_bar(function, "resource2_wc", CHANNELS * VGPU_CHANNEL_SIZE);
     struct vgpu_profile profile = {.version = VGPU_PROFILE_VERSION, .size = sizeof profile, .name = "A GPU"};
     memcpy((char *)bar0 + VGPU_PROFILE_OFFSET, &profile, sizeof profile);
     set(VGPU_REG_MAGIC, VGPU_MAGIC);
@@ -136,6 +144,12 @@ static void test_find(void)
         ok(!nothing, "is not nothing");
         set(cases[i].offset, before);
     }
+    /* In configuration space: vendor and device, then the command register. */
+    put("0000:00:05.0", "config", "\xde\x10\x31\x23\x05\x04");
+    is_u64(find(&device, &nothing), VGPU_ERROR_NO_DEVICE, "memory decoding is off");
+    ok(!nothing, "is not nothing");
+    put("0000:00:05.0", "config", "\xde\x10\x31\x23\x02\x04");
+    is_u64(find(&device, &nothing), 0, "memory decoding is on");
 }
 
 /* A process that opens a channel, says which, and waits to be killed. */
@@ -191,6 +205,14 @@ static void test_channels(void)
     is_u64(bar0[(VGPU_REG_CHANNEL_STATE + 12) / 4], VGPU_CHANNEL_FREE, "sweeps all that nobody owns");
     is_u64(bar0[(VGPU_REG_CHANNEL_STATE + 4) / 4], VGPU_CHANNEL_OPEN, "and nothing that somebody does");
     device.transport->close(&device);
+    struct vgpu_control *control = (struct vgpu_control *)(bar2 + 3 * VGPU_CHANNEL_SIZE);
+    control->guest_pid = (uint32_t)getpid();
+    set(VGPU_REG_CHANNEL_STATE + 12, VGPU_CHANNEL_OPEN);
+    is_u64(vgpu_pci_sweep(&device), 0, "a sweep");
+    is_u64(bar0[(VGPU_REG_CHANNEL_STATE + 12) / 4], VGPU_CHANNEL_OPEN,
+           "spares what another copy of this library opened in this process");
+    control->guest_pid = 0;
+    is_u64(vgpu_pci_sweep(&device), 1, "but nothing of nobody's");
     broken = true;
     is_u64(device.transport->open(&device), VGPU_ERROR_UNKNOWN, "an executor that does not start");
     broken = false;

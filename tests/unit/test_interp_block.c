@@ -77,6 +77,20 @@ static void test_grids(void)
     }
     free(one);
     free(two);
+    /* Blocks of an ordinary launch that hardware would have resident together. */
+    for (uint32_t n = 2; n <= 70; n = n * 4 + 1) {
+        fx_in[0] = n;
+        fx_expect("a block waits for the one after it", 32 * n, t / 32,
+                  fx_run("mov.u32 %r0, %ctaid.x; add.u32 %r0, %r0, 1; W: ld.volatile.global.u32 %r1, [%in]; setp.ne.u32 %p0, %r1, %r0;"
+                         "@%p0 bra W; bar.warp.sync -1; sub.u32 %r0, %r0, 1; st.global.u32 [%o], %r0; st.volatile.global.u32 [%in], %r0;",
+                         .grid = n, .block = 32));
+        fx_in[0] = 0;
+        fx_expect("blocks wait until all have come", 64 * n, n,
+                  fx_run("bar.sync 0; setp.ne.u32 %p0, %ti, 0; @%p0 bra J; red.global.add.u32 [%in], 1; mov.u32 %r2, %nctaid.x;"
+                         "W: atom.global.or.b32 %r1, [%in], 0; setp.ne.u32 %p0, %r1, %r2; @%p0 bra W; J: bar.sync 0;"
+                         "ld.volatile.global.u32 %r1, [%in]; st.global.u32 [%o], %r1;",
+                         .grid = n, .block = 64));
+    }
 }
 
 static void test_special(void)

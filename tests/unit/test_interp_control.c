@@ -126,6 +126,37 @@ static void test_calls(void)
     is_u64(fx.fault.code, VG_FAULT_INVALID_PC, "is an invalid pc");
 }
 
+/* Stack memory of sizes that only the lanes know, below and above calls. */
+static void test_stack(void)
+{
+    /* deep(n): keeps n on the stack, calls itself with n - 1, then returns n plus what that gave. */
+    static const char deep[] = ".func (.reg .b32 r) deep(.reg .b32 n) { .reg .b64 %a, %s; .reg .b32 %x, %y; .reg .pred %q; mov.u32 r, 0;"
+                               "setp.eq.u32 %q, n, 0; @%q ret; mul.wide.u32 %s, n, 4; alloca.u64 %a, %s; st.local.u32 [%a], n; sub.u32 %x, n, 1;"
+                               "call (%y), deep, (%x); ld.local.u32 %x, [%a]; add.u32 r, %x, %y; ret; }\n";
+
+    fx_expect("alloca, a size a lane", 64, t * 3 + t,
+              fx_run("mul.wide.u32 %rd0, %ti, 4; add.u64 %rd0, %rd0, 4; alloca.u64 %rd1, %rd0, 16; alloca.u64 %rd2, %rd0; add.u64 %rd3, %rd1, %rd0;"
+                     "add.u64 %rd4, %rd2, %rd0; mul.lo.u32 %r0, %ti, 3; st.local.u32 [%rd3+-4], %r0; st.local.u32 [%rd2], %ti; st.local.u32 [%rd4+-4], %ti;"
+                     "ld.local.u32 %r1, [%rd3+-4]; ld.local.u32 %r2, [%rd4+-4]; add.u32 %r1, %r1, %r2; and.b64 %rd5, %rd1, 15; cvt.u32.u64 %r3, %rd5;"
+                     "add.u32 %r1, %r1, %r3; st.global.u32 [%o], %r1;", .block = 64));
+    fx_expect("alloca with 32-bit addresses, under a guard, block after block", 64 * 40, t % 64 < 20 ? 7 : t,
+              fx_run("mov.u32 %r3, 7; setp.ge.u32 %p0, %ti, 20; @%p0 alloca.u32 %r0, 1024, 8; @%p0 st.local.u32 [%r0+1020], %gi;"
+                     "@%p0 ld.local.u32 %r3, [%r0+1020]; st.global.u32 [%o], %r3;", .grid = 40, .block = 64));
+    fx_expect("alloca in every frame of a recursion", 40, t * (t + 1) / 2,
+              fx_run("alloca.u64 %rd0, 64; st.local.u32 [%rd0], %ti; call (%r0), deep, (%ti); ld.local.u32 %r1, [%rd0]; sub.u32 %r1, %r1, %ti;"
+                     "add.u32 %r0, %r0, %r1; st.global.u32 [%o], %r0;", .before = deep, .block = 40));
+    fx_expect("stackrestore gives it back", 32, 1000 + t,
+              fx_run("stacksave.u64 %rd0; mov.u32 %r0, %ti; add.u32 %r1, %ti, 1000; L: stacksave.u64 %rd1; alloca.u64 %rd2, 4096; st.local.u32 [%rd2], %r0;"
+                     "ld.local.u32 %r0, [%rd2]; add.u32 %r0, %r0, 1; stackrestore.u64 %rd1; setp.lt.u32 %p0, %r0, %r1; @%p0 bra L;"
+                     "stackrestore.u64 %rd0; add.u64 %rd3, %rd0, 100000; stackrestore.u64 %rd3; stacksave.u64 %rd4; setp.ne.u64 %p1, %rd4, %rd0;"
+                     "@%p1 mov.u32 %r0, 0; st.global.u32 [%o], %r0;"));
+    ok(!fx_run("mov.u64 %rd0, -1; alloca.u64 %rd1, %rd0;"), "more than the stack holds");
+    is_u64(fx.fault.code, VG_FAULT_STACK, "is a stack error");
+    ok(!fx_run("L: alloca.u64 %rd1, 512; setp.eq.u32 %p0, %ti, 99; @!%p0 bra L;"), "too often");
+    is_u64(fx.fault.code, VG_FAULT_STACK, "is one too");
+    ok(!fx_run("alloca.u64 %rd1, 64, 0;") && !fx_run("alloca.u64 %rd1, 64, 24;"), "an alignment that is no power of two is refused");
+}
+
 static void test_tables(void)
 {
     fx_expect("brx.idx", 32, (t % 4) * 11 + 1,
@@ -149,6 +180,7 @@ int main(void)
     test_divergence();
     test_masks();
     test_calls();
+    test_stack();
     test_tables();
     test_carry();
     return tap_done();

@@ -46,6 +46,9 @@ static void test_image(void)
         ".const .v4 .s32 vector[2] = {{1, -2}, {3}};\n"
         ".global .b8 huge[0x10000000] = {9};\n"
         ".extern .global .u32 later;\n"
+        ".global .b16 halves[2] = {0d4004000000001234, 0f3f812345};\n"
+        ".global .b32 narrowed = 0d4004000000000000;\n"
+        ".global .b64 widened = 0f40200000;\n"
         ".visible .global .u32 later = 42;\n";
     struct ptx_module *m = open_text(text);
     struct vg_binding b = {.data = 0x200000400000, .functions = 0x1f0000000000};
@@ -74,6 +77,9 @@ static void test_image(void)
     is_u64(load(image, at(m, "huge"), 8), 9, "a large array");
     ok(ptx_find_symbol(m, "huge")->init_size == 1, "only its written part is kept");
     is_u64(load(image, at(m, "later"), 4), 42, "an extern variable takes its definition");
+    is_u64(load(image, at(m, "halves"), 4), 0x23451234, "a floating-point number in an untyped variable: its low bits, as ptxas has it");
+    is_u64(load(image, at(m, "narrowed"), 4), 0x40200000, "a double in a .b32 becomes an f32");
+    is_u64(load(image, at(m, "widened"), 8), 0x40200000, "an f32 in a .b64 does not become a double");
     ok(!ptx_find_symbol(m, "f") && ptx_find_function(m, "f") && !ptx_find_function(m, "one"), "look-ups tell kinds apart");
     free(image);
     ptx_module_close(m);

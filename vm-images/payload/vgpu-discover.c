@@ -450,6 +450,12 @@ static int parent(const char *lib, const char *variant, int seconds)
     return !status;
 }
 
+static int usage(void)
+{
+    fprintf(stderr, "usage: vgpu-discover [--lib DIR] [--variant NAME] [--timeout SECONDS]\n");
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = { { "lib", required_argument, NULL, 'l' },
@@ -468,12 +474,9 @@ int main(int argc, char **argv)
         case 'v': variant = optarg; break;
         case 't': seconds = (int)strtol(optarg, NULL, 10); break;
         case 'r': return child();
-        default:
-            optind = argc + 1;
+        default: return usage();
         }
-    if (optind != argc || seconds <= 0) {
-        fprintf(stderr, "usage: vgpu-discover [--lib DIR] [--variant NAME] [--timeout SECONDS]\n");
-        return 2;
-    }
+    if (optind != argc || seconds <= 0)
+        return usage();
     return parent(lib, variant, seconds);
 }

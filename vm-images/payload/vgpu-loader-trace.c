@@ -37,17 +37,18 @@ static void trace(const char *what, const char *name, const char *rule)
 
 unsigned int la_version(unsigned int version)
 {
-    const char *file = getenv("VGPU_LOADER_TRACE");
-    int comm = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
-    ssize_t n = comm < 0 ? 0 : read(comm, command, sizeof(command) - 1);
+    const char *file = getenv("VGPU_LOADER_TRACE"), *slash;
+    char program[256];
+    ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
 
-    if (comm >= 0)
-        close(comm);
-    for (ssize_t i = 0; i < n; i++)
-        if (command[i] == ' ' || command[i] == '\n')
-            command[i] = command[i] == '\n' ? 0 : '_';
+    program[n > 0 ? n : 0] = 0;
+    slash = strrchr(program, '/');
+    snprintf(command, sizeof(command), "%.31s", slash ? slash + 1 : program);
+    for (char *c = command; *c; c++)
+        if (*c == ' ' || *c == '\n')
+            *c = '_';
     /* What runs a scenario's command is of no interest. */
-    if (file && strcmp(command, "sh") && strcmp(command, "timeout"))
+    if (file && strcmp(command, "dash") && strcmp(command, "timeout"))
         fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     return version < LAV_CURRENT ? version : LAV_CURRENT;
 }

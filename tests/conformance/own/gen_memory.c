@@ -58,7 +58,6 @@ static void types(const struct space *s)
             OUT(2) = memory[1];
         }
     }
-    free(fill);
     ENTRY(.name = own_text("vectors_%s", s->name), .nout = 4,
           .body = own_text("%s st%s.v4.b32 [%%d0], {%%w0, %%w1, %%w2, %%w3}; ld%s.v2.b64 {%%o0, %%o1}, [%%d0];"
                            "cvt.u16.u32 %%h0, %%w0; cvt.u16.u32 %%h1, %%w1; cvt.u16.u32 %%h2, %%w2; cvt.u16.u32 %%h3, %%w3;"

@@ -28,33 +28,26 @@ static void die(const char *what)
 
 char *own_text(const char *fmt, ...)
 {
-    char *text;
+    static struct chained {
+        struct chained *next;
+        char text[];
+    } *texts; /* all there are: none is lost */
+    struct chained *new;
     va_list ap;
+    int n;
 
     va_start(ap, fmt);
-    if (vasprintf(&text, fmt, ap) < 0)
-        die("memory");
+    n = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
-    return text;
-}
-
-char *own_repeat(int n, const char *fmt)
-{
-    char *all = own_text("%s", "");
-
-    for (int i = 0; i < n; i++) {
-        char *more = own_text("%s", all), *piece;
-
-        free(all);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        piece = own_text(fmt, i, i, i, i);
-#pragma GCC diagnostic pop
-        all = own_text("%s%s", more, piece);
-        free(more);
-        free(piece);
-    }
-    return all;
+    new = n < 0 ? NULL : malloc(sizeof *new + (size_t)n + 1);
+    if (!new)
+        die("memory");
+    va_start(ap, fmt);
+    vsnprintf(new->text, (size_t)n + 1, fmt, ap);
+    va_end(ap);
+    new->next = texts;
+    texts = new;
+    return new->text;
 }
 
 static FILE *create(const char *folder, const char *name, const char *suffix)

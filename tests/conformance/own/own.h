@@ -46,8 +46,6 @@ struct own_entry {
 
 /* The text of an entry put together; lives until the program ends. */
 __attribute__((format(printf, 1, 2))) char *own_text(const char *fmt, ...);
-/* The texts of fmt for i = 0...n-1 in a row; fmt has one %d or more, all i. */
-char *own_repeat(int n, const char *fmt);
 
 /* One file of PTX; 'head' is module-level text before its entries. */
 void own_family(const char *name, const char *head);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Device malloc and free: a buddy allocator over a fixed range of addresses, whose book-keeping is out of the kernels' reach. */
+#ifndef VGPU_EXECUTOR_HEAP_H
+#define VGPU_EXECUTOR_HEAP_H
+
+#include <stdint.h>
+
+#define VGX_HEAP_SIZE (UINT64_C(8) << 20) /* CUDA's default for CU_LIMIT_MALLOC_HEAP_SIZE */
+
+struct vgx_heap;
+
+/* A heap of VGX_HEAP_SIZE bytes at 'base', which is not touched; NULL without memory for the book-keeping. */
+struct vgx_heap *vgx_heap_new(uint64_t base);
+
+/* n bytes, aligned to 16 and more; 0 when n is 0 or no room is left. 'heap' is void for struct vg_launch's sake. Not for several
+ * threads at once. */
+uint64_t vgx_heap_malloc(void *heap, uint64_t n);
+
+/* Anything but the address of a living allocation is ignored. */
+void vgx_heap_free(void *heap, uint64_t address);
+
+#endif
