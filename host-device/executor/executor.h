@@ -17,6 +17,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "executor/engine.h"
 #include "executor/log.h"
 #include "ptx/launch.h"
 #include "vgpu_protocol.h"
@@ -61,6 +62,7 @@ struct vgx_function {
     struct vgx_module *module;
     struct ptx_function *ptx;
     struct interp_kernel *kernel; /* lowered at the first launch */
+    struct vgx_engine engine;
 };
 
 struct vgx {

@@ -96,6 +96,7 @@ uint32_t vgx_cmd_launch(void *executor, const struct vgpu_cmd_launch *c, const v
     if ((x->heap || ptx_find_function(f->module->ptx, "malloc")) && !give_heap(x, &launch))
         return vgx_fail(x, CU_OUT_OF_MEMORY, "no memory for the heap of kernels");
 
+    vgx_engine_prepare(&f->engine, f->kernel, f->ptx->name, &launch);
     start = seconds();
     vg_pool_launch(x->pool, f->kernel, &launch, &fault);
     vg_log(VG_LOG_DEBUG, "launch %" PRIu64 " %s grid %u,%u,%u block %u,%u,%u shared %u %.3f ms", launch.grid_id, f->ptx->name,

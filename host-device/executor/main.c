@@ -270,6 +270,7 @@ int main(int argc, char **argv)
 {
     static struct vgx x;
     struct vgpu_msg ready = { .type = VGPU_MSG_READY };
+    bool compiles;
     char who[32];
 
     snprintf(who, sizeof(who), "executor %s", argc > 1 ? argv[1] : "?");
@@ -280,8 +281,9 @@ int main(int argc, char **argv)
         return 2;
     }
     blas_start_threads();
+    compiles = vgx_engine_init();
 #ifndef __SANITIZE_ADDRESS__ /* whose run time asks for much more */
-    if (!vgx_sandbox_enter()) {
+    if (!vgx_sandbox_enter(compiles)) {
         vg_log(VG_LOG_ERROR, "cannot confine itself: %s", strerror(errno));
         return 2;
     }

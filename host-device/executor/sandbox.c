@@ -2,6 +2,7 @@
 #include "executor/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -19,7 +20,7 @@ static const int allowed[] = {
     SCMP_SYS(exit), SCMP_SYS(exit_group),
 };
 
-bool vgx_sandbox_enter(void)
+bool vgx_sandbox_enter(bool compiles)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     int failed = !filter ? -ENOMEM : prctl(PR_SET_DUMPABLE, 0) ? -errno : 0;
@@ -31,6 +32,13 @@ bool vgx_sandbox_enter(void)
         failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     if (!failed)
         failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    /* A compiler's code is a sealed memory file, mapped read-execute: nothing is ever writable and executable. */
+    if (!failed && compiles)
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(memfd_create), 0);
+    if (!failed && compiles)
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, F_ADD_SEALS));
+    if (!failed && compiles)
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_EQ, PROT_READ | PROT_EXEC));
     /* All threads at once: the workers run guest code too. */
     if (!failed)
         failed = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);

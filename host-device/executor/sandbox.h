@@ -8,6 +8,6 @@
 
 /* Confine this process for good, all its threads. Call when every thread that will ever run has been started and every file
  * that will ever be read is open. False with errno. */
-bool vgx_sandbox_enter(void);
+bool vgx_sandbox_enter(bool compiles);
 
 #endif

@@ -77,15 +77,18 @@ void warp_fault(struct warp *w, const struct ptx_insn *insn, int lane, int code,
 void fault_record_access(struct interp_worker *worker, uint64_t address)
 {
     const struct warp *w = worker->running;
+    const struct ptx_insn *insn = NULL;
     int lane = -1;
 
-    for (int l = 0; w && l < VG_WARP && lane < 0; l++) {
+    if (w && worker->native)
+        insn = worker->native->locate(w, address, &lane);
+    for (int l = 0; w && !insn && l < VG_WARP && lane < 0; l++) {
         uint64_t at = w->ea_row ? w->ea[0] + (unsigned)l * w->ea_bytes : w->ea[l];
 
         if (w->args.mask >> l & 1 && address - at < w->ea_bytes)
             lane = l;
     }
-    fault_record(worker, w, w ? w->args.insn : NULL, lane, VG_FAULT_ILLEGAL_ADDRESS, address,
+    fault_record(worker, w, insn ? insn : w ? w->args.insn : NULL, lane, VG_FAULT_ILLEGAL_ADDRESS, address,
                  "access to memory that is not mapped");
 }
 

@@ -37,12 +37,12 @@ static bool has_f16c_movbe_lzcnt(void)
            extended & bit_LZCNT;
 }
 
-static bool supported(const char *name)
+bool interp_isa_supported(const char *name)
 {
     if (!strcmp(name, "v4"))
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512vl") && supported("v3");
+               __builtin_cpu_supports("avx512vl") && interp_isa_supported("v3");
     if (!strcmp(name, "v3"))
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
                __builtin_cpu_supports("bmi2") && has_f16c_movbe_lzcnt();
@@ -52,7 +52,7 @@ static bool supported(const char *name)
 bool interp_force_isa(const char *name)
 {
     for (size_t i = sizeof isas / sizeof *isas; i-- > 0;)
-        if ((!name || !strcmp(name, isas[i].name)) && supported(isas[i].name)) {
+        if ((!name || !strcmp(name, isas[i].name)) && interp_isa_supported(isas[i].name)) {
             current = &isas[i];
             return true;
         }

@@ -9,6 +9,9 @@
  * run it. For tests, and before the first kernel is lowered. */
 bool interp_force_isa(const char *name);
 
+/* Does this CPU run the set of that name? */
+bool interp_isa_supported(const char *name);
+
 /* The lane operation for an instruction, or NULL when no family has it. */
 lane_op *interp_select(const struct ptx_insn *insn, const struct lane_widths *w);
 

@@ -47,6 +47,8 @@ void interp_worker_free(struct interp_worker *w)
         free(w->blocks[i]);
     }
     free(w->blocks);
+    if (w->native_free)
+        w->native_free(w->native_state);
     if (w->mapped)
         window_unmap(w->scratch, w->mapped);
     free(w);
@@ -153,6 +155,7 @@ static void start_block(struct block *b, uint64_t index)
         w->entry_frame.lanes = w->args.present;
         memset(w->entry_frame.top, 0, sizeof w->entry_frame.top);
         w->turn = 0;
+        w->native = NULL;
         w->n_groups = 0;
         warp_enter_frame(w, &w->entry_frame);
         *w->args.carry = 0;
@@ -203,7 +206,10 @@ static enum progress run_block(struct interp_worker *worker, struct block *b)
             continue;
         ran = true;
         worker->running = w;
-        warp_run(w);
+        if (worker->native)
+            worker->native->run(w);
+        else
+            warp_run(w);
         worker->running = NULL;
         moved |= !w->yielded || !w->polled;
         if (w->yielded && stopped(worker))
@@ -355,6 +361,9 @@ bool interp_run(struct interp_worker *w, struct interp_kernel *k, const struct v
     struct window_guard guard;
 
     w->k = k;
+    w->native = atomic_load_explicit(&k->native, memory_order_acquire);
+    while (w->native && memcmp(w->native->block, launch->block, sizeof launch->block))
+        w->native = w->native->next;
     w->launch = launch;
     w->grid = grid;
     if (!sigsetjmp(guard.env, 0)) {

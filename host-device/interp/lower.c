@@ -150,6 +150,10 @@ static void lower_function(struct lower *lo, uint32_t index)
     }
     lo->first_uop[lo->f->ninsns] = lo->n_code;
     lower_emit(lo, run_ret, NULL, 0, 0); /* the end of the body returns */
+    fn->place = lower_keep(lo, (lo->f->nregs + 1) * sizeof *fn->place);
+    memcpy(fn->place, lo->place, lo->f->nregs * sizeof *fn->place);
+    fn->first_uop = lower_keep(lo, (lo->f->ninsns + 1) * sizeof *fn->first_uop);
+    memcpy(fn->first_uop, lo->first_uop, (lo->f->ninsns + 1) * sizeof *fn->first_uop);
 
     fn->n_code = lo->n_code;
     fn->code = malloc(lo->n_code * sizeof *fn->code);
@@ -245,6 +249,10 @@ void interp_kernel_free(struct interp_kernel *k)
         }
         free(fn->code);
         free(fn->refs);
+    }
+    for (struct interp_native *n = k->native, *next; n; n = next) {
+        next = n->next;
+        n->free(n);
     }
     free(k->funcs);
     free(k->consts);

@@ -76,6 +76,8 @@ struct func {
     uint32_t n_params, n_rets;
     struct call_value *params;   /* its own side of calls; then the returns */
     uint32_t *refs;
+    uint32_t *place;             /* by register: where it lies in the frame; for compiled code, which meets operations there */
+    uint32_t *first_uop;         /* by instruction, and one behind the last */
     void *extra;                 /* list of what its operations point at, freed with it */
 };
 
@@ -106,6 +108,7 @@ struct interp_kernel {
     struct special *specials;
     uint32_t n_specials, special_bytes;
     uint32_t local_stride;       /* bytes of local memory a lane */
+    struct interp_native *_Atomic native; /* compiled code, or NULL */
     bool has_stack;              /* it calls, or allocates on the stack */
 };
 
@@ -149,6 +152,7 @@ struct warp {
     struct block *block;
     unsigned index;              /* in its block */
     bool yielded;                /* it left warp_run with lanes ready to go on */
+    void *native;                /* compiled code's own, NULL before the warp's first turn */
     bool polled;                 /* it looked at memory that others may change, or slept */
     uint32_t wait_mask[VG_WARP]; /* of a lane in WAIT_LANES: the lanes it waits for */
     struct frame entry_frame;
@@ -193,8 +197,11 @@ struct interp_worker {
     unsigned n_blocks;
     sigjmp_buf leave;            /* where warp_fault() goes */
     struct warp *running;
+    void *native_state;          /* compiled code's own, kept from launch to launch */
+    void (*native_free)(void *);
     /* The launch it works on. */
     struct interp_kernel *k;
+    const struct interp_native *native; /* what runs its warps instead of the operations */
     const struct vg_launch *launch;
     struct interp_grid *grid;
     uint64_t grid_blocks;
@@ -204,6 +211,19 @@ struct interp_worker {
     uint64_t param_base;
     uint64_t place_bytes;        /* of a resident block: shared and local memory */
     char text[4096];             /* device printf */
+};
+
+/* Compiled code of a kernel for blocks of one shape. It executes a warp as the micro-operations would, on the same state,
+ * and calls them for what it does not do itself. */
+struct interp_native {
+    struct interp_native *next;  /* code for other shapes */
+    uint32_t block[3];
+    /* As warp_run(). A warp whose 'native' is NULL starts: its one group is the entry's. */
+    void (*run)(struct warp *w);
+    /* The hardware stopped an access of the warp's at this address: which instruction's, and lane (-1: unknown). NULL: the
+     * micro-operation that ran. */
+    const struct ptx_insn *(*locate)(const struct warp *w, uint64_t address, int *lane);
+    void (*free)(struct interp_native *native);
 };
 
 #define WARP_FUEL 256            /* backward branches a turn */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The conformance corpus (kernels with the bits that a real GPU wrote) straight through the front end and the interpreter.
+/* The conformance corpus (kernels with the bits that a real GPU wrote) straight through the front end and an engine.
  *
- *   oracle_direct DIR [-f FAMILY] [-e ENTRY] [-i ISA] [-v]
+ *   oracle_direct DIR [-f FAMILY] [-e ENTRY] [-i ISA] [-j] [-v]
  *
- * DIR holds index.tsv, ptx/FAMILY.ptx, in/POOL.bin and out/ENTRY.bin. TAP: one line an entry (failures only, without -v, then
+ * -j: compiled code, for what the compiler takes. DIR holds index.tsv, ptx/FAMILY.ptx, in/POOL.bin and out/ENTRY.bin. TAP: one line an entry (failures only, without -v, then
  * one a family). Exit 0 when nothing failed, 1 otherwise, 2 when it could not run. */
 #include <math.h>
 #include <stdio.h>
@@ -13,6 +13,8 @@
 #include "interp/interp.h"
 #include "interp/isa.h"
 #include "interp/window.h"
+#include "jit/jit.h"
+#include "jit/run.h"
 
 enum { THREADS = 512, MAX_TYPES = 32 };
 #define IN_ADDRESS (VGPU_HEAP_BASE)
@@ -22,7 +24,8 @@ enum { THREADS = 512, MAX_TYPES = 32 };
 
 static struct {
     const char *dir, *family, *entry;
-    bool verbose;
+    bool verbose, compile;
+    enum jit_isa isa;
 } options;
 
 struct row {
@@ -155,6 +158,8 @@ static int compare(const struct row *r, const uint64_t *in, const uint64_t *got,
 /* ---- Running ---- */
 
 static struct interp_worker *worker;
+static unsigned compiled, refused, operations, instructions;
+static double compile_seconds;
 static const struct vg_binding binding = {DATA_ADDRESS, DATA_ADDRESS + REGION};
 
 static bool launch(struct ptx_module *m, const struct row *r, char *why, size_t n)
@@ -175,6 +180,22 @@ static bool launch(struct ptx_module *m, const struct row *r, char *why, size_t 
     if (!ptx_function_close(m, f, &err) || !(k = interp_kernel_new(m, f, &binding, &err))) {
         snprintf(why, n, "%s", err.message);
         return false;
+    }
+    if (options.compile) {
+        struct jit_shape shape = {.block = {(uint32_t)r->block, 1, 1}, .isa = options.isa};
+        struct jit_report report;
+
+        void *image = jit_translate(k, &shape, &report);
+
+        if (image && jit_install(k, shape.block, image, report.code_bytes))
+            compiled++;
+        else {
+            refused++;
+            printf("# %s stays with the interpreter: %s\n", r->entry, report.why);
+        }
+        operations += report.operations;
+        instructions += report.instructions;
+        compile_seconds += report.seconds;
     }
     good = interp_run(worker, k, &l, &grid);
     if (!good)
@@ -283,6 +304,9 @@ static int run_corpus(FILE *index)
             printf("not ok %d - %s/%s: %s\n", count, family, r.entry, why);
         }
     }
+    if (options.compile)
+        printf("# %u kernels compiled in %.1f s, %u refused; %u of %u instructions left to operations\n", compiled,
+               compile_seconds, refused, operations, instructions);
     printf("# %d passed, %d failed\n1..%d\n", passed, failed, count);
     return failed || !passed;
 }
@@ -301,13 +325,15 @@ int main(int argc, char **argv)
             options.entry = argv[++i];
         else if (!strcmp(argv[i], "-i") && i + 1 < argc)
             isa = argv[++i];
+        else if (!strcmp(argv[i], "-j"))
+            options.compile = true;
         else if (!strcmp(argv[i], "-v"))
             options.verbose = true;
         else
             options.dir = argv[i];
     }
     if (!options.dir) {
-        fprintf(stderr, "usage: oracle_direct DIR [-f FAMILY] [-e ENTRY] [-i base|v3|v4] [-v]\n");
+        fprintf(stderr, "usage: oracle_direct DIR [-f FAMILY] [-e ENTRY] [-i base|v3|v4] [-j] [-v]\n");
         return 2;
     }
     snprintf(path, sizeof path, "%s/index.tsv", options.dir);
@@ -321,6 +347,9 @@ int main(int argc, char **argv)
         fclose(index);
         return 0;
     }
+    options.isa = jit_isa_default();
+    if (isa)
+        jit_isa_find(isa, &options.isa);
     if (!window_map(IN_ADDRESS, REGION, -1, 0) || !window_map(OUT_ADDRESS, REGION, -1, 0) ||
         !window_map(DATA_ADDRESS, REGION, -1, 0) || !(worker = interp_worker_new(0))) {
         fprintf(stderr, "oracle_direct: cannot set up the device window\n");

@@ -4,6 +4,8 @@
  *     fx_run("body", .block = 32)                        runs entry k(out, in), see FX_HEAD
  *     fx_out[gid]                                        what thread gid stored at [%o]
  *
+ * With FX_COMPILE defined the same on compiled code, for what the compiler takes, unless fx_interprets.
+ *
  * The last run's outcome is in fx.fault and fx.text (what it printed). */
 #ifndef VGPU_TESTS_INTERP_FIXTURE_H
 #define VGPU_TESTS_INTERP_FIXTURE_H
@@ -14,6 +16,10 @@
 #include "interp/interp.h"
 #include "interp/window.h"
 #include "tap.h"
+#ifdef FX_COMPILE
+#include "jit/jit.h"
+#include "jit/run.h"
+#endif
 
 #define FX_OUT (VGPU_HEAP_BASE)
 #define FX_IN (VGPU_HEAP_BASE + 4 * VGPU_MIB)
@@ -70,6 +76,27 @@ static inline void fx_setup(void)
     fx.mapped = true;
 }
 
+#ifdef FX_COMPILE
+static bool fx_interprets;
+static struct jit_report fx_report;
+
+static inline void fx_compile(struct interp_kernel *k, const struct vg_launch *launch)
+{
+    struct jit_shape shape = {.isa = jit_isa_default()};
+    void *image;
+
+    memcpy(shape.block, launch->block, sizeof shape.block);
+    if (fx_interprets || !(image = jit_translate(k, &shape, &fx_report)))
+        return;
+    if (!jit_install(k, shape.block, image, fx_report.code_bytes))
+        exit(1);
+}
+#else
+static inline void fx_compile(struct interp_kernel *k, const struct vg_launch *launch)
+{
+}
+#endif
+
 static inline struct interp_kernel *fx_lower(struct ptx_module *m, const struct vg_binding *b)
 {
     struct ptx_function *f = ptx_find_function(m, "k");
@@ -104,6 +131,7 @@ static inline bool fx_run_(const char *body, const struct fx_launch *x)
     snprintf(text, n, "%s%s\n%s%s\nret;\n}\n", FX_MODULE, x->before ? x->before : "", FX_HEAD, body);
     m = ptx_module_open(text, strlen(text), &fx.err);
     if (m && (k = fx_lower(m, &binding))) {
+        fx_compile(k, &launch);
         if (fx.pool) {
             vg_pool_launch(fx.pool, k, &launch, &fx.fault);
         } else {

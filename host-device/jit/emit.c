@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Types, values and operands. */
+#include "jit/emit.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void emit_fail(struct emit *e, const char *fmt, ...)
+{
+    size_t n = e->insn ? (size_t)snprintf(e->why, e->why_size, "line %u: ", e->insn->line) : 0;
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(e->why + n, e->why_size - n, fmt, ap);
+    va_end(ap);
+    longjmp(e->fail, 1);
+}
+
+/* ---- Types and constants ---- */
+
+LLVMTypeRef emit_int(struct emit *e, unsigned bits)
+{
+    return bits == 1 ? e->i1 : bits == 32 ? e->i32 : bits == 64 ? e->i64 : LLVMIntTypeInContext(e->context, bits);
+}
+
+LLVMTypeRef emit_vector(LLVMTypeRef element)
+{
+    return LLVMVectorType(element, VG_WARP);
+}
+
+LLVMTypeRef emit_type(struct emit *e, unsigned bits)
+{
+    return e->wide ? emit_vector(emit_int(e, bits)) : emit_int(e, bits);
+}
+
+LLVMValueRef emit_i32(struct emit *e, uint32_t v)
+{
+    return LLVMConstInt(e->i32, v, false);
+}
+
+LLVMValueRef emit_i64(struct emit *e, uint64_t v)
+{
+    return LLVMConstInt(e->i64, v, false);
+}
+
+LLVMValueRef emit_splat(struct emit *e, LLVMValueRef scalar)
+{
+    LLVMTypeRef type = emit_vector(LLVMTypeOf(scalar));
+    LLVMValueRef one;
+
+    if (LLVMIsConstant(scalar)) {
+        LLVMValueRef all[VG_WARP];
+
+        for (unsigned l = 0; l < VG_WARP; l++)
+            all[l] = scalar;
+        return LLVMConstVector(all, VG_WARP);
+    }
+    one = LLVMBuildInsertElement(e->b, LLVMGetPoison(type), scalar, emit_i32(e, 0), "");
+    return LLVMBuildShuffleVector(e->b, one, LLVMGetPoison(type), LLVMConstNull(emit_vector(e->i32)), "");
+}
+
+LLVMValueRef emit_const(struct emit *e, unsigned bits, uint64_t v)
+{
+    LLVMValueRef c = LLVMConstInt(emit_int(e, bits), v, false);
+
+    return e->wide ? emit_splat(e, c) : c;
+}
+
+LLVMValueRef emit_lane(struct emit *e, LLVMValueRef vector, unsigned lane)
+{
+    return LLVMBuildExtractElement(e->b, vector, emit_i32(e, lane), "");
+}
+
+LLVMValueRef emit_bits(struct emit *e, LLVMValueRef predicates)
+{
+    return LLVMBuildBitCast(e->b, predicates, e->i32, "");
+}
+
+LLVMValueRef emit_lanes(struct emit *e, LLVMValueRef mask)
+{
+    LLVMValueRef bit[VG_WARP], each;
+
+    /* Not a bitcast: LLVM 19's code generator for AVX-512 does not end on one of a mask that an xor computes. */
+    for (unsigned l = 0; l < VG_WARP; l++)
+        bit[l] = emit_i32(e, 1u << l);
+    each = LLVMBuildAnd(e->b, emit_splat(e, mask), LLVMConstVector(bit, VG_WARP), "");
+    return LLVMBuildICmp(e->b, LLVMIntNE, each, LLVMConstNull(emit_vector(e->i32)), "");
+}
+
+LLVMValueRef emit_call(struct emit *e, const char *intrinsic, LLVMTypeRef *overload, unsigned n_overload, LLVMValueRef *args,
+                       unsigned n)
+{
+    unsigned id = LLVMLookupIntrinsicID(intrinsic, strlen(intrinsic));
+    LLVMValueRef fn = LLVMGetIntrinsicDeclaration(e->module, id, overload, n_overload);
+
+    return LLVMBuildCall2(e->b, LLVMIntrinsicGetType(e->context, id, overload, n_overload), fn, args, n, "");
+}
+
+LLVMValueRef emit_at(struct emit *e, LLVMValueRef base, uint64_t offset)
+{
+    LLVMValueRef at = emit_i64(e, offset);
+
+    return LLVMBuildGEP2(e->b, e->i8, base, &at, 1, "");
+}
+
+LLVMBasicBlockRef emit_block(struct emit *e, const char *name)
+{
+    return LLVMAppendBasicBlockInContext(e->context, e->fn, name);
+}
+
+void emit_branch(struct emit *e, LLVMValueRef cond, LLVMBasicBlockRef likely, LLVMBasicBlockRef other)
+{
+    LLVMValueRef br = LLVMBuildCondBr(e->b, cond, likely, other);
+    LLVMMetadataRef weights[3] = {LLVMMDStringInContext2(e->context, "branch_weights", 14),
+                                  LLVMValueAsMetadata(emit_i32(e, 2000)), LLVMValueAsMetadata(emit_i32(e, 1))};
+
+    LLVMSetMetadata(br, LLVMGetMDKindIDInContext(e->context, "prof", 4),
+                    LLVMMetadataAsValue(e->context, LLVMMDNodeInContext2(e->context, weights, 3)));
+}
+
+/* ---- Operands ---- */
+
+unsigned emit_reg_bits(const struct emit *e, int32_t reg)
+{
+    uint8_t type = e->f->regs[reg].type;
+    unsigned bits = ptx_type_bits[type];
+
+    return type == PTX_TYPE_pred ? 1 : bits < 16 ? 16 : bits;
+}
+
+LLVMValueRef emit_reg(struct emit *e, int32_t reg, bool wide)
+{
+    LLVMTypeRef type = emit_int(e, emit_reg_bits(e, reg));
+    bool varies = jit_varies(e->u, reg);
+    LLVMValueRef v;
+
+    if (!e->var[reg])
+        return LLVMConstNull(wide ? emit_vector(type) : type);
+    v = LLVMBuildLoad2(e->b, varies ? emit_vector(type) : type, e->var[reg], "");
+    return wide && !varies ? emit_splat(e, v) : v;
+}
+
+/* A special register: a number that the block's shape fixes, or what the warp finds in its special area. */
+static LLVMValueRef special_register(struct emit *e, const struct ptx_operand *o, unsigned bits)
+{
+    if (o->sreg == PTX_SREG_ntid && o->component < 3)
+        return emit_const(e, bits, e->shape.block[o->component]);
+    for (uint32_t i = 0; i < e->k->n_specials; i++) {
+        const struct special *s = &e->k->specials[i];
+
+        if (s->sreg == o->sreg && s->component == o->component && s->bits == bits && bits != 1)
+            return LLVMBuildLoad2(e->b, emit_type(e, bits), emit_at(e, e->field[JIT_ENV_special], s->offset), "");
+    }
+    return NULL;
+}
+
+static LLVMValueRef symbol_address(struct emit *e, const struct ptx_operand *o, unsigned bits)
+{
+    const struct ptx_symbol *s = &e->flow->m->symbols[o->sym];
+    LLVMValueRef v;
+    int64_t at;
+
+    switch (s->space) {
+    case PTX_SPACE_shared:
+        at = ptx_shared_offset(e->f, o->sym);
+        return at < 0 ? NULL : emit_const(e, bits, (uint64_t)at + (uint64_t)o->imm);
+    case PTX_SPACE_local:
+        return emit_const(e, bits, s->offset + (uint64_t)o->imm);
+    case PTX_SPACE_global:
+    case PTX_SPACE_const:
+        if (s->linkage == PTX_LINK_EXTERN || bits != 64)
+            return NULL;
+        v = LLVMBuildAdd(e->b, LLVMBuildPtrToInt(e->b, e->field[JIT_ENV_data], e->i64, ""),
+                         emit_i64(e, s->offset + (uint64_t)o->imm), "");
+        return e->wide ? emit_splat(e, v) : v;
+    default:
+        return NULL;
+    }
+}
+
+LLVMValueRef emit_source(struct emit *e, const struct ptx_operand *o, unsigned bits)
+{
+    LLVMValueRef v;
+
+    switch (o->kind) {
+    case PTX_OPERAND_REG:
+        if (!e->wide && jit_varies(e->u, o->reg))
+            return NULL;
+        v = emit_reg(e, o->reg, e->wide);
+        return o->negated && emit_reg_bits(e, o->reg) == 1 ? LLVMBuildNot(e->b, v, "") : v;
+    case PTX_OPERAND_IMM:
+        return emit_const(e, bits, (uint64_t)o->imm ^ (bits == 1 && o->negated));
+    case PTX_OPERAND_SREG:
+        return special_register(e, o, bits);
+    case PTX_OPERAND_SYM:
+        return symbol_address(e, o, bits);
+    default:
+        return NULL;
+    }
+}
+
+LLVMValueRef emit_first_lane(struct emit *e, LLVMValueRef lanes)
+{
+    LLVMValueRef args[2] = {lanes, LLVMConstInt(e->i1, 0, false)};
+
+    return LLVMBuildAnd(e->b, emit_call(e, "llvm.cttz", &e->i32, 1, args, 2), emit_i32(e, VG_WARP - 1), "");
+}
+
+void emit_result(struct emit *e, const struct ptx_operand *o, LLVMValueRef v)
+{
+    bool varies, is_vector = LLVMGetTypeKind(LLVMTypeOf(v)) == LLVMVectorTypeKind;
+    LLVMValueRef keep = NULL;
+    LLVMTypeRef type;
+
+    if (o->kind != PTX_OPERAND_REG || !e->var[o->reg])
+        return;
+    varies = jit_varies(e->u, o->reg);
+    if (varies && !is_vector)
+        v = emit_splat(e, v);
+    if (!varies && is_vector) /* the lanes that run have the same */
+        v = LLVMBuildExtractElement(e->b, v, emit_first_lane(e, e->mask), "");
+    if (e->guard)
+        keep = e->guard;
+    if (varies && keep && LLVMTypeOf(keep) == e->i1)
+        keep = emit_splat(e, keep);
+    if (jit_spares(e->u, e->block, o->reg))
+        keep = emit_lanes(e, e->mask);
+    if (keep) {
+        type = LLVMTypeOf(v);
+        v = LLVMBuildSelect(e->b, keep, v, LLVMBuildLoad2(e->b, type, e->var[o->reg], ""), "");
+    }
+    LLVMBuildStore(e->b, v, e->var[o->reg]);
+}

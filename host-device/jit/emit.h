@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the emitters share: a kernel on its way from PTX IR to LLVM IR.
+ *
+ * The code made is one function, void kernel(struct jit_env *): one warp from its start to its end. A PTX register is a
+ * variable: a scalar where the analysis found it uniform, else a vector of 32 lanes (predicates: of i1). Floats are kept as
+ * their bits. A block's lanes are a 32-bit mask; a block that runs for all lanes takes the mask of those that have not ended. */
+#ifndef VGPU_JIT_EMIT_H
+#define VGPU_JIT_EMIT_H
+
+#include <llvm-c/Core.h>
+#include <setjmp.h>
+
+#include "interp/warp.h"
+#include "jit/jit.h"
+#include "jit/run.h"
+#include "jit/uniform.h"
+
+struct emit {
+    LLVMContextRef context;
+    LLVMModuleRef module;
+    LLVMBuilderRef b;
+    LLVMValueRef fn;
+    const struct jit_uniform *u;
+    const struct jit_flow *flow;
+    const struct ptx_function *f;
+    const struct interp_kernel *k;
+    const struct func *func;     /* as lowered: where registers lie when operations are called */
+    struct jit_shape shape;      /* block and instruction set compiled for */
+
+    LLVMTypeRef i1, i8, i16, i32, i64, ptr, none;
+    LLVMValueRef env;
+    LLVMValueRef field[JIT_ENV_FIELDS]; /* what does not change while a warp runs, loaded at its start */
+    LLVMValueRef *var;           /* by register; NULL: not named */
+    uint8_t *flushed;            /* by register: it never holds a subnormal f32 */
+    bool *read;                  /* by register: some instruction reads it */
+    const struct ptx_insn **constant; /* by register: its one definition, where that moves an immediate; else NULL */
+    LLVMValueRef *waiting;       /* by block that is not whole: variable, the lanes that are to run there */
+    LLVMBasicBlockRef *at;       /* by block */
+    bool *spins;                 /* by loop: lanes may wait there for lanes that have left it */
+    LLVMValueRef present, fuel;  /* variables */
+    struct jit_next next;
+    unsigned operations;         /* instructions left to them */
+    bool lists_operations;
+
+    /* The instruction being emitted. */
+    uint32_t block;
+    const struct ptx_insn *insn;
+    uint32_t index;
+    bool wide;                   /* operands are vectors; else scalars, the same for all lanes */
+    LLVMValueRef block_mask;     /* i32: lanes of the block */
+    LLVMValueRef mask;           /* i32: and of these, those whose guard holds */
+    LLVMValueRef guard;          /* i1 or <32 x i1>, or NULL */
+    jmp_buf fail;
+    char *why;
+    size_t why_size;
+};
+
+_Noreturn void emit_fail(struct emit *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- emit.c: types, values, operands ---- */
+LLVMTypeRef emit_int(struct emit *e, unsigned bits);      /* scalar */
+LLVMTypeRef emit_type(struct emit *e, unsigned bits);     /* in the instruction's shape */
+LLVMTypeRef emit_vector(LLVMTypeRef element);
+LLVMValueRef emit_const(struct emit *e, unsigned bits, uint64_t v); /* in the instruction's shape */
+LLVMValueRef emit_i32(struct emit *e, uint32_t v);
+LLVMValueRef emit_i64(struct emit *e, uint64_t v);
+LLVMValueRef emit_splat(struct emit *e, LLVMValueRef scalar);
+LLVMValueRef emit_lane(struct emit *e, LLVMValueRef vector, unsigned lane);
+/* The lowest of these lanes (i32, mask); 0 when there is none. */
+LLVMValueRef emit_first_lane(struct emit *e, LLVMValueRef lanes);
+LLVMValueRef emit_bits(struct emit *e, LLVMValueRef predicates); /* <32 x i1> to i32 */
+LLVMValueRef emit_lanes(struct emit *e, LLVMValueRef mask);      /* i32 to <32 x i1> */
+LLVMValueRef emit_call(struct emit *e, const char *intrinsic, LLVMTypeRef *overload, unsigned n_overload, LLVMValueRef *args,
+                       unsigned n);
+LLVMValueRef emit_at(struct emit *e, LLVMValueRef base, uint64_t offset); /* pointer */
+LLVMBasicBlockRef emit_block(struct emit *e, const char *name);
+unsigned emit_reg_bits(const struct emit *e, int32_t reg);
+/* A source operand in the instruction's shape; NULL when only an operation knows what it is (clocks, places in frames). */
+LLVMValueRef emit_source(struct emit *e, const struct ptx_operand *o, unsigned bits);
+/* Write a result of the instruction's shape (a scalar is spread where the register varies), for the lanes that run. */
+void emit_result(struct emit *e, const struct ptx_operand *o, LLVMValueRef v);
+/* The register as it is, a scalar or a vector. */
+LLVMValueRef emit_reg(struct emit *e, int32_t reg, bool wide);
+/* Two ways from here, of which 'likely' is expected. */
+void emit_branch(struct emit *e, LLVMValueRef cond, LLVMBasicBlockRef likely, LLVMBasicBlockRef other);
+
+/* ---- emit_operation.c ---- */
+/* Let the interpreter's operations execute the instruction, for these lanes (i32), and fetch its results. */
+void emit_operation(struct emit *e, LLVMValueRef lanes);
+/* The same as far as the call, and one result, as a vector (or scalar, where the register is one). */
+void emit_operation_call(struct emit *e, LLVMValueRef lanes);
+LLVMValueRef emit_operation_result(struct emit *e, int32_t reg);
+
+/* ---- The instructions that have code of their own. Each says whether it emitted this one ---- */
+typedef bool emit_fn(struct emit *e);
+emit_fn emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot;
+#define JIT_EMITTERS emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot
+
+/* ---- emit_leave.c: the interpreter goes on with the warp; each ends its LLVM block ---- */
+/* From the instruction being emitted on. */
+void emit_leave_here(struct emit *e);
+/* From the start of block 'to', where lanes wait, on. */
+void emit_leave_edge(struct emit *e, uint32_t to);
+
+/* ---- emit_flow.c ---- */
+/* The whole function, from analyses to LLVM IR. */
+void emit_function(struct emit *e);
+
+#endif

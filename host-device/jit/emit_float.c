@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* f32 and f64 arithmetic to nearest. A NaN result of f32 is written as the hardware writes it; of f64 it is left as the
+ * CPU makes it. */
+#include "jit/emit.h"
+
+typedef LLVMValueRef V;
+#define NAN_F32 0x7fffffffu
+
+static LLVMTypeRef real(struct emit *e, unsigned bits)
+{
+    LLVMTypeRef t = bits == 64 ? LLVMDoubleTypeInContext(e->context) : LLVMFloatTypeInContext(e->context);
+
+    return e->wide ? emit_vector(t) : t;
+}
+
+static V flush(struct emit *e, V v)
+{
+    V exponent = LLVMBuildAnd(e->b, v, emit_const(e, 32, 0x7f800000), "");
+
+    return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, exponent, emit_const(e, 32, 0), ""),
+                           LLVMBuildAnd(e->b, v, emit_const(e, 32, 0x80000000), ""), v, "");
+}
+
+static bool ftz(const struct emit *e)
+{
+    return e->insn->flags & PTX_FLAG_FTZ;
+}
+
+static bool is_flushed(const struct emit *e, const struct ptx_operand *o)
+{
+    return o->kind == PTX_OPERAND_REG && e->flushed[o->reg];
+}
+
+static bool sources(struct emit *e, unsigned n, unsigned bits, V *s)
+{
+    if (e->insn->nops != n + 1)
+        return false;
+    for (unsigned k = 0; k < n; k++) {
+        s[k] = emit_source(e, &e->insn->ops[k + 1], bits);
+        if (!s[k])
+            return false;
+        if (ftz(e) && !is_flushed(e, &e->insn->ops[k + 1]))
+            s[k] = flush(e, s[k]);
+    }
+    return true;
+}
+
+/* From a float value to the register's bits. */
+static bool finish(struct emit *e, V r, unsigned bits)
+{
+    V u = LLVMBuildBitCast(e->b, r, emit_type(e, bits), "");
+
+    if (bits == 32) {
+        if (e->insn->flags & PTX_FLAG_SAT) { /* NaN and -0 become +0 */
+            V zero = LLVMConstNull(real(e, 32)), one = LLVMBuildBitCast(e->b, emit_const(e, 32, 0x3f800000), real(e, 32), "");
+            V low = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOLT, r, one, ""), u, emit_const(e, 32, 0x3f800000), "");
+
+            u = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOGT, r, zero, ""), low, emit_const(e, 32, 0), "");
+        } else {
+            u = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealUNO, r, r, ""), emit_const(e, 32, NAN_F32), u, "");
+        }
+        if (ftz(e) && e->insn->op != PTX_OP_rsqrt) /* whose results are far from subnormal */
+            u = flush(e, u);
+    }
+    emit_result(e, &e->insn->ops[0], u);
+    return true;
+}
+
+static unsigned sources_of(uint16_t op)
+{
+    switch (op) {
+    case PTX_OP_fma:
+    case PTX_OP_mad:
+        return 3;
+    case PTX_OP_sqrt:
+    case PTX_OP_rsqrt:
+    case PTX_OP_rcp:
+        return 1;
+    default:
+        return 2;
+    }
+}
+
+/* div.approx multiplies by a reciprocal that underflows for divisors above 2^126: they count as infinite (9.7.3.8). */
+static V reachable_divisor(struct emit *e, V b)
+{
+    V magnitude = LLVMBuildAnd(e->b, b, emit_const(e, 32, 0x7fffffff), "");
+    V far = LLVMBuildICmp(e->b, LLVMIntULT, LLVMBuildSub(e->b, magnitude, emit_const(e, 32, 0x7e800001), ""),
+                          emit_const(e, 32, 0x7f800000 - 0x7e800001), "");
+    V infinity = LLVMBuildOr(e->b, LLVMBuildAnd(e->b, b, emit_const(e, 32, 0x80000000), ""), emit_const(e, 32, 0x7f800000), "");
+
+    return LLVMBuildSelect(e->b, far, infinity, b, "");
+}
+
+static bool arithmetic(struct emit *e, unsigned bits)
+{
+    V s[3], x[3], one;
+    unsigned n = sources_of(e->insn->op);
+    LLVMTypeRef type = real(e, bits);
+
+    if (n == 3 && e->shape.isa == JIT_ISA_BASE)
+        return false; /* no instruction for it */
+    if (!sources(e, n, bits, s))
+        return false;
+    if (e->insn->op == PTX_OP_div && e->insn->flags & PTX_FLAG_APPROX)
+        s[1] = reachable_divisor(e, s[1]);
+    one = emit_const(e, bits, bits == 64 ? 0x3ff0000000000000u : 0x3f800000u);
+    one = LLVMBuildBitCast(e->b, one, type, "");
+    for (unsigned k = 0; k < n; k++)
+        x[k] = LLVMBuildBitCast(e->b, s[k], type, "");
+    switch (e->insn->op) {
+    case PTX_OP_add:
+        return finish(e, LLVMBuildFAdd(e->b, x[0], x[1], ""), bits);
+    case PTX_OP_sub:
+        return finish(e, LLVMBuildFSub(e->b, x[0], x[1], ""), bits);
+    case PTX_OP_mul:
+        return finish(e, LLVMBuildFMul(e->b, x[0], x[1], ""), bits);
+    case PTX_OP_fma:
+    case PTX_OP_mad:
+        return finish(e, emit_call(e, "llvm.fma", &type, 1, x, 3), bits);
+    case PTX_OP_div:
+        return finish(e, LLVMBuildFDiv(e->b, x[0], x[1], ""), bits);
+    case PTX_OP_sqrt:
+        return finish(e, emit_call(e, "llvm.sqrt", &type, 1, x, 1), bits);
+    case PTX_OP_rsqrt:
+        return finish(e, LLVMBuildFDiv(e->b, one, emit_call(e, "llvm.sqrt", &type, 1, x, 1), ""), bits);
+    case PTX_OP_rcp:
+        return finish(e, LLVMBuildFDiv(e->b, one, x[0], ""), bits);
+    default:
+        return false;
+    }
+}
+
+static V real_const(struct emit *e, uint32_t bits)
+{
+    return LLVMBuildBitCast(e->b, emit_const(e, 32, bits), real(e, 32), "");
+}
+
+static V as_bits(struct emit *e, V v)
+{
+    return LLVMBuildBitCast(e->b, v, emit_type(e, 32), "");
+}
+
+/* 2^n, for n from -126 on. */
+static V power_of_two(struct emit *e, V n)
+{
+    n = LLVMBuildShl(e->b, LLVMBuildAdd(e->b, n, emit_const(e, 32, 127), ""), emit_const(e, 32, 23), "");
+    return LLVMBuildBitCast(e->b, n, real(e, 32), "");
+}
+
+/* ex2.approx, step by step as exp2_f32() in interp/lanes_approx.c: both engines give the same bits. */
+static bool exponential(struct emit *e)
+{
+    static const uint32_t coefficients[] = {0x3aaf82c4, 0x3c1d95bd, 0x3d635770, 0x3e75fdef, 0x3f317218, 0x3f800000};
+    V s[1], x, y, t, f, n, half, p, shift = real_const(e, 0x4b400000), high = real_const(e, 0x43000000), low = real_const(e, 0xc3170000);
+
+    if (!sources(e, 1, 32, s))
+        return false;
+    x = LLVMBuildBitCast(e->b, s[0], real(e, 32), "");
+    y = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOLT, x, low, ""), low, x, "");
+    y = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOGT, x, high, ""), high, y, "");
+    t = LLVMBuildFAdd(e->b, y, shift, "");
+    f = LLVMBuildFSub(e->b, y, LLVMBuildFSub(e->b, t, shift, ""), "");
+    n = LLVMBuildSub(e->b, as_bits(e, t), as_bits(e, shift), "");
+    half = LLVMBuildAShr(e->b, n, emit_const(e, 32, 1), "");
+    p = real_const(e, 0x3921444d);
+    for (unsigned k = 0; k < sizeof coefficients / sizeof *coefficients; k++)
+        p = LLVMBuildFAdd(e->b, LLVMBuildFMul(e->b, p, f, ""), real_const(e, coefficients[k]), "");
+    p = LLVMBuildFMul(e->b, p, power_of_two(e, half), "");
+    p = LLVMBuildFMul(e->b, p, power_of_two(e, LLVMBuildSub(e->b, n, half, "")), "");
+    p = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealUNO, x, x, ""), x, p, "");
+    return finish(e, p, 32);
+}
+
+static V is_nan(struct emit *e, V u)
+{
+    V magnitude = LLVMBuildAnd(e->b, u, emit_const(e, 32, 0x7fffffff), "");
+
+    return LLVMBuildICmp(e->b, LLVMIntUGT, magnitude, emit_const(e, 32, 0x7f800000), "");
+}
+
+/* abs and neg are arithmetic to the hardware: they make a NaN canonical. */
+static bool sign(struct emit *e)
+{
+    V s[1], r;
+
+    if (!sources(e, 1, 32, s))
+        return false;
+    r = e->insn->op == PTX_OP_abs ? LLVMBuildAnd(e->b, s[0], emit_const(e, 32, 0x7fffffff), "")
+                                  : LLVMBuildXor(e->b, s[0], emit_const(e, 32, 0x80000000), "");
+    emit_result(e, &e->insn->ops[0], LLVMBuildSelect(e->b, is_nan(e, s[0]), emit_const(e, 32, NAN_F32), r, ""));
+    return true;
+}
+
+static V ordered(struct emit *e, V u)
+{
+    V high = LLVMBuildAShr(e->b, u, emit_const(e, 32, 31), "");
+
+    return LLVMBuildXor(e->b, u, LLVMBuildAnd(e->b, high, emit_const(e, 32, 0x7fffffff), ""), "");
+}
+
+/* Compared as integers in the order of the floats, so that -0 is below +0; one NaN is left out, two give one (9.7.3.11). */
+static bool extreme(struct emit *e)
+{
+    LLVMIntPredicate relation = e->insn->op == PTX_OP_max ? LLVMIntSGT : LLVMIntSLT;
+    V s[2], r, nan[2];
+
+    if (!sources(e, 2, 32, s))
+        return false;
+    r = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, relation, ordered(e, s[0]), ordered(e, s[1]), ""), s[0], s[1], "");
+    nan[0] = is_nan(e, s[0]);
+    nan[1] = is_nan(e, s[1]);
+    r = LLVMBuildSelect(e->b, nan[1], s[0], r, "");
+    r = LLVMBuildSelect(e->b, nan[0], s[1], r, "");
+    r = LLVMBuildSelect(e->b, LLVMBuildAnd(e->b, nan[0], nan[1], ""), emit_const(e, 32, NAN_F32), r, "");
+    emit_result(e, &e->insn->ops[0], r);
+    return true;
+}
+
+bool emit_float(struct emit *e)
+{
+    const struct ptx_insn *i = e->insn;
+    unsigned bits = ptx_type_bits[i->types[0]];
+    bool nearest = i->round == PTX_round_none || i->round == PTX_round_rn;
+
+    if (i->types[0] != PTX_TYPE_f32 && i->types[0] != PTX_TYPE_f64)
+        return false;
+    switch (i->op) {
+    case PTX_OP_div:
+    case PTX_OP_sqrt:
+    case PTX_OP_rsqrt:
+    case PTX_OP_rcp:
+        if (i->round == PTX_round_none) /* approximate functions are as good here as the CPU's own */
+            return bits == 32 && (i->flags & (PTX_FLAG_APPROX | PTX_FLAG_FULL)) &&
+                   !(i->flags & ~(uint32_t)(PTX_FLAG_APPROX | PTX_FLAG_FULL | PTX_FLAG_FTZ)) && arithmetic(e, bits);
+        /* fall through */
+    case PTX_OP_add:
+    case PTX_OP_sub:
+    case PTX_OP_mul:
+    case PTX_OP_fma:
+    case PTX_OP_mad:
+        if (!nearest || i->flags & ~(uint32_t)(PTX_FLAG_FTZ | PTX_FLAG_SAT) || (bits == 64 && i->flags))
+            return false;
+        return arithmetic(e, bits);
+    case PTX_OP_ex2:
+        return bits == 32 && (i->flags | PTX_FLAG_FTZ) == (PTX_FLAG_APPROX | PTX_FLAG_FTZ) && exponential(e);
+    case PTX_OP_abs:
+    case PTX_OP_neg:
+        return bits == 32 && !(i->flags & ~(uint32_t)PTX_FLAG_FTZ) && sign(e);
+    case PTX_OP_min:
+    case PTX_OP_max:
+        return bits == 32 && !(i->flags & ~(uint32_t)PTX_FLAG_FTZ) && i->nops == 3 && extreme(e);
+    default:
+        return false;
+    }
+}

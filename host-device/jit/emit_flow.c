@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The function: its variables, its blocks, and how a warp goes from one to the next.
+ *
+ * Where all lanes go the same way, a branch is a branch. Where they part, each successor's lanes are noted in its 'waiting'
+ * variable, and the warp goes on with the first block, in the order of flow.h, at which lanes wait. */
+#include "jit/emit.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "jit/refuse.h"
+
+/* ---- Calls out ---- */
+
+static LLVMValueRef env_function(struct emit *e, size_t offset)
+{
+    return LLVMBuildLoad2(e->b, e->ptr, emit_at(e, e->env, offset), "");
+}
+
+static void emit_end(struct emit *e, LLVMValueRef lanes)
+{
+    LLVMTypeRef params[2] = {e->ptr, e->i32};
+    LLVMValueRef args[2] = {e->env, lanes}, left;
+
+    LLVMBuildCall2(e->b, LLVMFunctionType(e->none, params, 2, false), env_function(e, offsetof(struct jit_env, end)), args, 2, "");
+    left = LLVMBuildAnd(e->b, LLVMBuildLoad2(e->b, e->i32, e->present, ""), LLVMBuildNot(e->b, lanes, ""), "");
+    LLVMBuildStore(e->b, left, e->present);
+}
+
+static void emit_yield(struct emit *e)
+{
+    LLVMBuildCall2(e->b, LLVMFunctionType(e->none, &e->ptr, 1, false), env_function(e, offsetof(struct jit_env, yield)), &e->env, 1, "");
+    LLVMBuildStore(e->b, emit_i32(e, WARP_FUEL), e->fuel);
+}
+
+/* ---- From block to block ---- */
+
+static LLVMValueRef nonzero(struct emit *e, LLVMValueRef mask)
+{
+    return LLVMBuildICmp(e->b, LLVMIntNE, mask, emit_i32(e, 0), "");
+}
+
+/* Another round of a loop costs fuel; without any, other warps have a turn. */
+static void go_back(struct emit *e, uint32_t to)
+{
+    LLVMValueRef left = LLVMBuildSub(e->b, LLVMBuildLoad2(e->b, e->i32, e->fuel, ""), emit_i32(e, 1), "");
+    LLVMBasicBlockRef tired = emit_block(e, "tired");
+
+    LLVMBuildStore(e->b, left, e->fuel);
+    emit_branch(e, LLVMBuildICmp(e->b, LLVMIntSGT, left, emit_i32(e, 0), ""), e->at[to], tired);
+    LLVMPositionBuilderAtEnd(e->b, tired);
+    if (!jit_is_whole(e->u, to) && e->spins[e->flow->blocks[to].loop]) {
+        emit_leave_edge(e, to);
+        return;
+    }
+    emit_yield(e);
+    LLVMBuildBr(e->b, e->at[to]);
+}
+
+static void go(struct emit *e, uint32_t from, uint32_t to)
+{
+    if (to <= from)
+        go_back(e, to);
+    else
+        LLVMBuildBr(e->b, e->at[to]);
+}
+
+static void add_waiting(struct emit *e, uint32_t to, LLVMValueRef lanes)
+{
+    LLVMValueRef var = to == JIT_EXIT ? NULL : e->waiting[to];
+
+    if (var)
+        LLVMBuildStore(e->b, LLVMBuildOr(e->b, LLVMBuildLoad2(e->b, e->i32, var, ""), lanes, ""), var);
+}
+
+/* End block b: its lanes are at 'to' now, noted there. Go on where the order says. */
+static void go_next(struct emit *e, uint32_t b, const uint32_t *to, uint32_t n_to)
+{
+    jit_next_find(e->u, b, to, n_to, &e->next);
+    for (uint32_t i = 0; i < e->next.n; i++) {
+        uint32_t q = e->next.list[i];
+        LLVMBasicBlockRef there, other;
+        LLVMValueRef lanes;
+
+        if (i + 1 == e->next.n && e->next.sure) {
+            go(e, b, q);
+            return;
+        }
+        lanes = LLVMBuildLoad2(e->b, e->i32, e->waiting[q] ? e->waiting[q] : e->present, "");
+        there = q > b ? e->at[q] : emit_block(e, "again");
+        other = emit_block(e, "next");
+        LLVMBuildCondBr(e->b, nonzero(e, lanes), there, other);
+        if (q <= b) {
+            LLVMPositionBuilderAtEnd(e->b, there);
+            go_back(e, q);
+        }
+        LLVMPositionBuilderAtEnd(e->b, other);
+    }
+    LLVMBuildRetVoid(e->b);
+}
+
+/* All lanes of the block go to one place. */
+static void go_together(struct emit *e, uint32_t b, uint32_t to)
+{
+    add_waiting(e, to, e->block_mask);
+    if (to == JIT_EXIT)
+        emit_end(e, e->block_mask);
+    go_next(e, b, &to, 1);
+}
+
+static void part(struct emit *e, uint32_t b, LLVMValueRef cond)
+{
+    const struct jit_block *x = &e->flow->blocks[b];
+    LLVMValueRef taken = LLVMBuildAnd(e->b, emit_bits(e, cond), e->block_mask, "");
+    LLVMValueRef lanes[2] = {taken, LLVMBuildXor(e->b, taken, e->block_mask, "")};
+
+    for (unsigned s = 0; s < 2; s++) {
+        LLVMBasicBlockRef some, none;
+
+        if (x->succ[s] != JIT_EXIT) {
+            add_waiting(e, x->succ[s], lanes[s]);
+            continue;
+        }
+        some = emit_block(e, "end");
+        none = emit_block(e, "on");
+        LLVMBuildCondBr(e->b, nonzero(e, lanes[s]), some, none);
+        LLVMPositionBuilderAtEnd(e->b, some);
+        emit_end(e, lanes[s]);
+        LLVMBuildBr(e->b, none);
+        LLVMPositionBuilderAtEnd(e->b, none);
+    }
+    go_next(e, b, x->succ, 2);
+}
+
+static void finish_block(struct emit *e, uint32_t b)
+{
+    const struct jit_block *x = &e->flow->blocks[b];
+    LLVMBasicBlockRef way[2];
+    LLVMValueRef cond;
+
+    if (x->n_succ == 1) {
+        go_together(e, b, x->succ[0]);
+        return;
+    }
+    cond = emit_reg(e, x->branch->guard, jit_parts(e->u, b));
+    if (x->branch->guard_negated)
+        cond = LLVMBuildNot(e->b, cond, "");
+    if (jit_parts(e->u, b)) {
+        part(e, b, cond);
+        return;
+    }
+    way[0] = emit_block(e, "taken");
+    way[1] = emit_block(e, "not");
+    LLVMBuildCondBr(e->b, cond, way[0], way[1]);
+    for (unsigned s = 0; s < 2; s++) {
+        LLVMPositionBuilderAtEnd(e->b, way[s]);
+        go_together(e, b, x->succ[s]);
+    }
+}
+
+/* ---- Instructions ---- */
+
+static bool is_clock(const struct ptx_operand *o)
+{
+    switch (o->kind == PTX_OPERAND_SREG ? o->sreg : 0) {
+    case PTX_SREG_clock:
+    case PTX_SREG_clock_hi:
+    case PTX_SREG_clock64:
+    case PTX_SREG_globaltimer:
+    case PTX_SREG_globaltimer_lo:
+    case PTX_SREG_globaltimer_hi:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* It touches nothing but its registers, lane by lane: it may run for all lanes whatever they hold. */
+static bool is_pure(const struct ptx_insn *i)
+{
+    static const uint16_t not_pure[] = {
+        PTX_OP_call, PTX_OP_trap, PTX_OP_brkpt, PTX_OP_ld, PTX_OP_ldu, PTX_OP_st, PTX_OP_atom, PTX_OP_red, PTX_OP_cp,
+        PTX_OP_bar, PTX_OP_barrier, PTX_OP_nanosleep, PTX_OP_shfl, PTX_OP_vote, PTX_OP_match, PTX_OP_redux, PTX_OP_elect,
+        PTX_OP_mma, PTX_OP_wmma, PTX_OP_ldmatrix, PTX_OP_stmatrix, PTX_OP_movmatrix, PTX_OP_activemask, PTX_OP_addc,
+        PTX_OP_subc, PTX_OP_madc, PTX_OP_membar, PTX_OP_fence,
+    };
+
+    if (i->flags & PTX_FLAG_CC)
+        return false;
+    for (size_t k = 0; k < sizeof not_pure / sizeof *not_pure; k++)
+        if (not_pure[k] == i->op)
+            return false;
+    for (unsigned k = 0; k < i->nops; k++)
+        if (is_clock(&i->ops[k]))
+            return false;
+    return true;
+}
+
+/* Instructions that order or advise: with one thread a warp, there is nothing to do but keep the order of accesses. */
+static bool is_nothing(const struct ptx_insn *i)
+{
+    switch (i->op) {
+    case PTX_OP_prefetch:
+    case PTX_OP_prefetchu:
+    case PTX_OP_applypriority:
+    case PTX_OP_discard:
+    case PTX_OP_pmevent:
+    case PTX_OP_setmaxnreg:
+    case PTX_OP_griddepcontrol:
+        return true;
+    case PTX_OP_cp:
+        return i->submode != PTX_mode_none;
+    default:
+        return false;
+    }
+}
+
+static emit_fn *const emitters[] = {JIT_EMITTERS};
+
+static bool emit_own(struct emit *e)
+{
+    for (size_t k = 0; k < sizeof emitters / sizeof *emitters; k++)
+        if (emitters[k](e))
+            return true;
+    return false;
+}
+
+static bool has_members(const struct ptx_insn *i)
+{
+    switch (i->op) {
+    case PTX_OP_shfl:
+    case PTX_OP_vote:
+    case PTX_OP_match:
+    case PTX_OP_redux:
+    case PTX_OP_elect:
+        return true;
+    case PTX_OP_bar:
+        return i->mode == PTX_mode_warp;
+    default:
+        return false;
+    }
+}
+
+/* Where lanes may have parted, an instruction at which they meet goes on with all that there are, or all that its member mask
+ * names, if these are here. */
+static void check_meeting(struct emit *e)
+{
+    const struct ptx_operand *o = e->insn->nops ? &e->insn->ops[e->insn->nops - 1] : NULL;
+    bool masked = has_members(e->insn) && o && !jit_operand_varies(e->u, o);
+    LLVMValueRef present = LLVMBuildLoad2(e->b, e->i32, e->present, ""), members = NULL, good;
+    LLVMBasicBlockRef here = emit_block(e, "met"), apart = emit_block(e, "apart");
+    bool wide = e->wide;
+
+    e->wide = false;
+    if (masked)
+        members = emit_source(e, o, 32);
+    e->wide = wide;
+    good = LLVMBuildICmp(e->b, LLVMIntEQ, e->mask, members ? LLVMBuildAnd(e->b, present, members, "") : present, "");
+    emit_branch(e, good, here, apart);
+    LLVMPositionBuilderAtEnd(e->b, apart);
+    emit_leave_here(e);
+    LLVMPositionBuilderAtEnd(e->b, here);
+}
+
+/* Are the results uniform, so that scalars do? */
+static bool results_vary(const struct emit *e)
+{
+    struct jit_regs r;
+
+    jit_regs_of(e->insn, &r);
+    for (unsigned k = 0; k < r.n_written; k++)
+        if (jit_varies(e->u, r.written[k]))
+            return true;
+    return !r.n_written;
+}
+
+static void emit_insn(struct emit *e)
+{
+    LLVMBasicBlockRef run = NULL, on = NULL;
+    bool pure = is_pure(e->insn);
+
+    e->guard = NULL;
+    e->mask = e->block_mask;
+    if (e->insn->op == PTX_OP_bra || e->insn->op == PTX_OP_ret || e->insn->op == PTX_OP_exit || is_nothing(e->insn))
+        return;
+    if (e->insn->guard >= 0) {
+        e->guard = emit_reg(e, e->insn->guard, false);
+        if (e->insn->guard_negated)
+            e->guard = LLVMBuildNot(e->b, e->guard, "");
+        e->mask = LLVMBuildAnd(e->b, e->mask, emit_bits(e, LLVMTypeOf(e->guard) == e->i1 ? emit_splat(e, e->guard) : e->guard), "");
+    }
+    e->wide = results_vary(e);
+    if (e->guard && !pure) { /* what has effects is not begun for no lane */
+        run = emit_block(e, "guarded");
+        on = emit_block(e, "on");
+        LLVMBuildCondBr(e->b, nonzero(e, e->mask), run, on);
+        LLVMPositionBuilderAtEnd(e->b, run);
+    }
+    if (jit_is_meeting(e->insn) && (!jit_is_whole(e->u, e->block) || (e->guard && LLVMTypeOf(e->guard) != e->i1)))
+        check_meeting(e);
+    if (!emit_own(e)) {
+        if (e->lists_operations)
+            fprintf(stderr, "line %u: %s is left to its operation\n", e->insn->line, ptx_op_names[e->insn->op]);
+        emit_operation(e, pure ? emit_i32(e, ~0u) : e->mask);
+        e->operations++;
+    }
+    if (on) {
+        LLVMBuildBr(e->b, on);
+        LLVMPositionBuilderAtEnd(e->b, on);
+    }
+}
+
+static void emit_body(struct emit *e, uint32_t b)
+{
+    const struct jit_block *x = &e->flow->blocks[b];
+
+    e->block = b;
+    LLVMPositionBuilderAtEnd(e->b, e->at[b]);
+    e->block_mask = LLVMBuildLoad2(e->b, e->i32, e->waiting[b] ? e->waiting[b] : e->present, "");
+    if (e->waiting[b])
+        LLVMBuildStore(e->b, emit_i32(e, 0), e->waiting[b]);
+    for (uint32_t i = x->first; i < x->end; i++) {
+        e->insn = &e->f->insns[i];
+        e->index = i;
+        emit_insn(e);
+    }
+    e->insn = &e->f->insns[x->end - 1];
+    finish_block(e, b);
+    e->insn = NULL;
+}
+
+/* ---- The start ---- */
+
+static LLVMValueRef variable(struct emit *e, LLVMTypeRef type, LLVMValueRef initial)
+{
+    LLVMValueRef v = LLVMBuildAlloca(e->b, type, "");
+
+    LLVMBuildStore(e->b, initial, v);
+    return v;
+}
+
+static const struct ptx_insn *moved_constant(const struct ptx_insn *i)
+{
+    return i->op == PTX_OP_mov && i->guard < 0 && i->ops[1].kind == PTX_OPERAND_IMM ? i : NULL;
+}
+
+static void declare_registers(struct emit *e)
+{
+    struct jit_regs r;
+
+    for (uint32_t b = 0; b < e->flow->n; b++)
+        for (uint32_t i = e->flow->blocks[b].first; i < e->flow->blocks[b].end; i++) {
+            jit_regs_of(&e->f->insns[i], &r);
+            for (unsigned k = 0; k < r.n_read; k++)
+                e->read[r.read[k]] = true;
+            for (unsigned k = 0; k < r.n_written; k++) {
+                int32_t reg = r.written[k];
+                LLVMTypeRef type = emit_int(e, emit_reg_bits(e, reg));
+
+                if (jit_varies(e->u, reg))
+                    type = emit_vector(type);
+                e->constant[reg] = e->var[reg] ? NULL : moved_constant(&e->f->insns[i]);
+                if (!e->var[reg])
+                    e->var[reg] = variable(e, type, LLVMConstNull(type));
+            }
+        }
+}
+
+static void load_fields(struct emit *e)
+{
+    static const bool is_number[JIT_ENV_FIELDS] = {[JIT_ENV_shared_size] = true, [JIT_ENV_warp] = true, [JIT_ENV_lanes] = true,
+                                                   [JIT_ENV_shared] = true, [JIT_ENV_local] = true, [JIT_ENV_param] = true};
+
+    for (unsigned k = 0; k < JIT_ENV_FIELDS; k++)
+        e->field[k] = LLVMBuildLoad2(e->b, is_number[k] ? e->i64 : e->ptr,
+                                     emit_at(e, e->env, offsetof(struct jit_env, field) + 8 * k), "");
+}
+
+void emit_function(struct emit *e)
+{
+    uint32_t threads = e->shape.block[0] * e->shape.block[1] * e->shape.block[2];
+    LLVMBasicBlockRef start = emit_block(e, "start");
+    LLVMValueRef lanes;
+
+    LLVMPositionBuilderAtEnd(e->b, start);
+    load_fields(e);
+    lanes = threads % VG_WARP ? LLVMBuildTrunc(e->b, e->field[JIT_ENV_lanes], e->i32, "") : emit_i32(e, ~0u);
+    e->present = variable(e, e->i32, lanes);
+    e->fuel = variable(e, e->i32, emit_i32(e, WARP_FUEL));
+    declare_registers(e);
+    for (uint32_t b = 0; b < e->flow->n; b++) {
+        e->at[b] = emit_block(e, "b");
+        if (!jit_is_whole(e->u, b))
+            e->waiting[b] = variable(e, e->i32, emit_i32(e, 0));
+    }
+    LLVMBuildBr(e->b, e->at[0]);
+    for (uint32_t b = 0; b < e->flow->n; b++)
+        emit_body(e, b);
+}

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loads and stores.
+ *
+ * Code has the fast ways: one access where the address is the same for all lanes, a wide one where 32 lanes go in a row, and
+ * (with AVX-512) gathers and scatters. Each is taken after a test that the whole access lies in the window and is aligned.
+ * Everything else, faults included, is the operation's. */
+#include "jit/emit.h"
+
+#include <stddef.h>
+
+typedef LLVMValueRef V;
+
+struct access {
+    bool store, with_sign;
+    unsigned n, bytes, bits;     /* elements, of each in memory, of each register */
+    unsigned total;              /* n * bytes */
+    const struct ptx_operand *data; /* n of them */
+    V base;                      /* i64: where offsets count from */
+    V offset;                    /* i32 or i64, scalar or vector */
+    V size;                      /* i64: bytes behind base that may be touched */
+    bool known;                  /* and this access surely lies there, aligned */
+    bool varies;
+    bool shared;
+};
+
+static V pointer(struct emit *e, V address)
+{
+    return LLVMBuildIntToPtr(e->b, address, e->ptr, "");
+}
+
+static V widen(struct emit *e, V offset)
+{
+    LLVMTypeRef type = LLVMGetTypeKind(LLVMTypeOf(offset)) == LLVMVectorTypeKind ? emit_vector(e->i64) : e->i64;
+
+    return LLVMTypeOf(offset) == type ? offset : LLVMBuildZExt(e->b, offset, type, "");
+}
+
+/* ---- What the operand says ---- */
+
+static bool find_data(struct emit *e, struct access *a)
+{
+    const struct ptx_insn *i = e->insn;
+    const struct ptx_operand *o = &i->ops[i->op == PTX_OP_st ? 1 : 0];
+    unsigned bits = ptx_type_bits[i->types[0]];
+
+    a->store = i->op == PTX_OP_st;
+    a->n = o->kind == PTX_OPERAND_VEC ? o->n : 1;
+    a->data = o->kind == PTX_OPERAND_VEC ? o->elems : o;
+    a->bytes = bits < 8 ? 1 : bits / 8;
+    a->total = a->n * a->bytes;
+    a->with_sign = ptx_type_class[i->types[0]] == 's';
+    a->bits = 0;
+    if (a->bytes > 8 || a->total > 32 || a->n & (a->n - 1))
+        return false;
+    for (unsigned k = 0; k < a->n; k++) {
+        if (a->data[k].kind == PTX_OPERAND_REG) {
+            unsigned b = emit_reg_bits(e, a->data[k].reg);
+
+            if (b == 1 || b > 64 || (a->bits && a->bits != b))
+                return false;
+            a->bits = b;
+        } else if (a->data[k].kind != PTX_OPERAND_IMM || !a->store) {
+            return false;
+        }
+    }
+    if (!a->bits)
+        a->bits = a->bytes < 2 ? 16 : 8 * a->bytes;
+    return a->bits >= 8 * a->bytes;
+}
+
+static bool find_address(struct emit *e, struct access *a)
+{
+    const struct ptx_insn *i = e->insn;
+    const struct ptx_operand *o = &i->ops[a->store ? 0 : 1];
+    const struct ptx_symbol *s = o->sym >= 0 ? &e->flow->m->symbols[o->sym] : NULL;
+    uint8_t space = s ? s->space : i->space;
+    uint64_t at;
+
+    if (o->kind != PTX_OPERAND_MEM)
+        return false;
+    a->varies = o->reg >= 0 && jit_varies(e->u, o->reg);
+    a->known = false;
+    a->shared = space == PTX_SPACE_shared;
+    if (space == PTX_SPACE_param && s && (uint32_t)o->sym - e->f->first_param < e->f->nparams) {
+        at = s->offset + (uint64_t)o->imm;
+        a->base = e->field[JIT_ENV_param];
+        a->offset = emit_i64(e, at);
+        a->known = at + a->total <= e->f->param_size && at % a->total == 0;
+        return a->known && !a->store;
+    }
+    if (a->shared) {
+        int64_t place = s ? ptx_shared_offset(e->f, o->sym) : 0;
+
+        a->base = e->field[JIT_ENV_shared];
+        a->size = e->field[JIT_ENV_shared_size];
+        if (place < 0)
+            return false;
+        at = (uint64_t)place + (uint64_t)o->imm;
+        if (o->reg >= 0) {
+            V reg = emit_reg(e, o->reg, a->varies);
+            bool wide = e->wide;
+
+            e->wide = a->varies;
+            a->offset = LLVMBuildAdd(e->b, reg, emit_const(e, emit_reg_bits(e, o->reg), at), "");
+            e->wide = wide;
+        } else {
+            a->offset = emit_i64(e, at);
+            a->known = at + a->total <= e->f->shared_size && at % a->total == 0;
+        }
+        return true;
+    }
+    if (space != PTX_SPACE_generic && space != PTX_SPACE_global && space != PTX_SPACE_const)
+        return false;
+    a->base = emit_i64(e, VGPU_WINDOW_BASE);
+    a->size = emit_i64(e, VGPU_WINDOW_SIZE);
+    if (o->reg < 0) {
+        if (!s || s->linkage == PTX_LINK_EXTERN)
+            return false;
+        at = s->offset + (uint64_t)o->imm - VGPU_WINDOW_BASE;
+        a->offset = LLVMBuildAdd(e->b, LLVMBuildPtrToInt(e->b, e->field[JIT_ENV_data], e->i64, ""), emit_i64(e, at), "");
+        return true;
+    }
+    if (emit_reg_bits(e, o->reg) != 64)
+        return false;
+    at = (uint64_t)o->imm - VGPU_WINDOW_BASE;
+    a->offset = emit_reg(e, o->reg, a->varies);
+    a->offset = LLVMBuildAdd(e->b, a->offset, a->varies ? emit_splat(e, emit_i64(e, at)) : emit_i64(e, at), "");
+    return true;
+}
+
+/* ---- Tests ---- */
+
+/* [offset, offset + n) lies within size; nothing wraps. */
+static V fits(struct emit *e, const struct access *a, V offset, uint64_t n)
+{
+    V limit = LLVMBuildSub(e->b, a->size, emit_i64(e, n), ""), good;
+
+    good = LLVMBuildICmp(e->b, LLVMIntULE, widen(e, offset), limit, "");
+    if (LLVMIsConstant(a->size))
+        return good;
+    return LLVMBuildAnd(e->b, good, LLVMBuildICmp(e->b, LLVMIntUGE, a->size, emit_i64(e, n), ""), "");
+}
+
+static V aligned(struct emit *e, const struct access *a, V offset)
+{
+    LLVMTypeRef type = LLVMTypeOf(offset);
+    V low = LLVMBuildAnd(e->b, offset, LLVMConstInt(type, a->total - 1, false), "");
+
+    return LLVMBuildICmp(e->b, LLVMIntEQ, low, LLVMConstNull(type), "");
+}
+
+/* Every running lane's access is good: one OR over offsets decides, since both limits are powers of two in the window; in
+ * shared memory each is compared. */
+static V all_fit(struct emit *e, const struct access *a)
+{
+    LLVMTypeRef type = LLVMTypeOf(a->offset);
+    bool narrow = type == emit_vector(e->i32);
+    V limit = LLVMBuildSub(e->b, a->size, emit_i64(e, a->total), ""), bad, low, bits;
+
+    if (narrow)
+        limit = LLVMBuildTrunc(e->b, limit, e->i32, "");
+    bad = LLVMBuildICmp(e->b, LLVMIntUGT, a->offset, emit_splat(e, limit), "");
+    low = LLVMBuildAnd(e->b, a->offset, emit_splat(e, LLVMConstInt(narrow ? e->i32 : e->i64, a->total - 1, false)), "");
+    if (a->total > 1)
+        bad = LLVMBuildOr(e->b, bad, LLVMBuildICmp(e->b, LLVMIntNE, low, LLVMConstNull(type), ""), "");
+    bits = LLVMBuildICmp(e->b, LLVMIntEQ, LLVMBuildAnd(e->b, emit_bits(e, bad), e->mask, ""), emit_i32(e, 0), "");
+    if (!LLVMIsConstant(a->size))
+        bits = LLVMBuildAnd(e->b, bits, LLVMBuildICmp(e->b, LLVMIntUGE, a->size, emit_i64(e, a->total), ""), "");
+    return bits;
+}
+
+/* All 32 lanes run, and each one's access follows the one before. */
+static V in_row(struct emit *e, const struct access *a)
+{
+    LLVMTypeRef element = LLVMTypeOf(a->offset) == emit_vector(e->i32) ? e->i32 : e->i64;
+    V steps[VG_WARP], first = emit_lane(e, a->offset, 0), good;
+
+    for (unsigned l = 0; l < VG_WARP; l++)
+        steps[l] = LLVMConstInt(element, (uint64_t)l * a->total, false);
+    good = LLVMBuildICmp(e->b, LLVMIntEQ, LLVMBuildSub(e->b, a->offset, emit_splat(e, first), ""), LLVMConstVector(steps, VG_WARP), "");
+    good = LLVMBuildICmp(e->b, LLVMIntEQ, emit_bits(e, good), emit_i32(e, ~0u), "");
+    return LLVMBuildAnd(e->b, good, LLVMBuildICmp(e->b, LLVMIntEQ, e->mask, emit_i32(e, ~0u), ""), "");
+}
+
+/* ---- Values between memory and registers ---- */
+
+static V to_register(struct emit *e, const struct access *a, V v, bool vector)
+{
+    LLVMTypeRef type = emit_int(e, a->bits);
+
+    if (a->bits == 8 * a->bytes)
+        return v;
+    if (vector)
+        type = emit_vector(type);
+    return a->with_sign ? LLVMBuildSExt(e->b, v, type, "") : LLVMBuildZExt(e->b, v, type, "");
+}
+
+static V to_memory(struct emit *e, const struct access *a, V v, bool vector)
+{
+    LLVMTypeRef type = emit_int(e, 8 * a->bytes);
+
+    return a->bits == 8 * a->bytes ? v : LLVMBuildTrunc(e->b, v, vector ? emit_vector(type) : type, "");
+}
+
+static V data_of(struct emit *e, const struct access *a, unsigned k, bool vector)
+{
+    bool wide = e->wide;
+    V v;
+
+    e->wide = vector;
+    v = emit_source(e, &a->data[k], a->bits);
+    e->wide = wide;
+    return v;
+}
+
+static void set_alignment(V access, unsigned n)
+{
+    LLVMSetAlignment(access, n);
+}
+
+static V element_pointer(struct emit *e, const struct access *a, V at, unsigned k)
+{
+    return emit_at(e, at, (uint64_t)k * a->bytes);
+}
+
+/* ---- The ways ---- */
+
+/* Before code touches memory: who does, and where. */
+static void note_access(struct emit *e, const struct access *a, uint32_t step, V address)
+{
+    V at = emit_at(e, e->env, offsetof(struct jit_env, address)), store;
+
+    LLVMBuildStore(e->b, emit_i32(e, e->index), emit_at(e, e->env, offsetof(struct jit_env, insn)));
+    LLVMBuildStore(e->b, e->mask, emit_at(e, e->env, offsetof(struct jit_env, mask)));
+    LLVMBuildStore(e->b, emit_i32(e, step), emit_at(e, e->env, offsetof(struct jit_env, step)));
+    LLVMBuildStore(e->b, emit_i32(e, a->total), emit_at(e, e->env, offsetof(struct jit_env, bytes)));
+    store = LLVMBuildStore(e->b, address, at);
+    set_alignment(store, 8);
+}
+
+/* One access for all lanes. Of several stores to one place the highest lane's stays. */
+static void access_once(struct emit *e, const struct access *a, V at, V *values)
+{
+    V args[2] = {e->mask, LLVMConstInt(e->i1, 1, false)}, last, v;
+
+    for (unsigned k = 0; k < a->n; k++) {
+        if (!a->store) {
+            values[k] = LLVMBuildLoad2(e->b, emit_int(e, 8 * a->bytes), element_pointer(e, a, at, k), "");
+            set_alignment(values[k], a->bytes);
+            values[k] = to_register(e, a, values[k], false);
+            continue;
+        }
+        if (a->data[k].kind == PTX_OPERAND_REG && jit_varies(e->u, a->data[k].reg)) {
+            last = LLVMBuildSub(e->b, emit_i32(e, 31), emit_call(e, "llvm.ctlz", &e->i32, 1, args, 2), "");
+            v = LLVMBuildExtractElement(e->b, data_of(e, a, k, true), last, "");
+        } else {
+            v = data_of(e, a, k, false);
+        }
+        v = LLVMBuildStore(e->b, to_memory(e, a, v, false), element_pointer(e, a, at, k));
+        set_alignment(v, a->bytes);
+    }
+}
+
+static V shuffle(struct emit *e, V a, V b, const unsigned *pick, unsigned n)
+{
+    V list[8 * VG_WARP];
+
+    for (unsigned k = 0; k < n; k++)
+        list[k] = emit_i32(e, pick[k]);
+    return LLVMBuildShuffleVector(e->b, a, b ? b : LLVMGetPoison(LLVMTypeOf(a)), LLVMConstVector(list, n), "");
+}
+
+/* Lanes in a row: element k of lane l lies at l * n + k. */
+static void load_row(struct emit *e, const struct access *a, V at, V *values)
+{
+    V all = LLVMBuildLoad2(e->b, LLVMVectorType(emit_int(e, 8 * a->bytes), VG_WARP * a->n), at, "");
+    unsigned pick[VG_WARP];
+
+    set_alignment(all, a->total);
+    for (unsigned k = 0; k < a->n; k++) {
+        for (unsigned l = 0; l < VG_WARP; l++)
+            pick[l] = l * a->n + k;
+        values[k] = to_register(e, a, a->n == 1 ? all : shuffle(e, all, NULL, pick, VG_WARP), true);
+    }
+}
+
+static void store_row(struct emit *e, const struct access *a, V at)
+{
+    unsigned pick[8 * VG_WARP], width = VG_WARP, n = a->n;
+    V parts[8], v;
+
+    for (unsigned k = 0; k < n; k++)
+        parts[k] = to_memory(e, a, data_of(e, a, k, true), true);
+    /* Elements k and k + n / 2 side by side, then again. */
+    for (; n > 1; n /= 2, width *= 2)
+        for (unsigned k = 0; k < n / 2; k++) {
+            unsigned together = a->n / n; /* elements of a lane that lie together already */
+
+            for (unsigned i = 0; i < 2 * width; i++) {
+                unsigned lane = i / (2 * together), in = i % (2 * together);
+
+                /* parts[k] holds elements k, k + n, ...; those of parts[k + n / 2] come between. */
+                pick[i] = in % 2 ? width + lane * together + in / 2 : lane * together + in / 2;
+            }
+            parts[k] = shuffle(e, parts[k], parts[k + n / 2], pick, 2 * width);
+        }
+    v = LLVMBuildStore(e->b, parts[0], at);
+    set_alignment(v, a->total);
+}
+
+static V gather(struct emit *e, V at, LLVMTypeRef element, unsigned alignment)
+{
+    LLVMTypeRef overload[2] = {emit_vector(element), emit_vector(e->ptr)};
+    V args[4] = {at, emit_i32(e, alignment), emit_lanes(e, e->mask), LLVMConstNull(overload[0])};
+
+    return emit_call(e, "llvm.masked.gather", overload, 2, args, 4);
+}
+
+/* Bytes and halves come out of the aligned word around them. */
+static V gather_small(struct emit *e, const struct access *a, V address)
+{
+    V word, by, three = emit_splat(e, emit_i64(e, 3));
+
+    word = gather(e, LLVMBuildIntToPtr(e->b, LLVMBuildAnd(e->b, address, LLVMBuildNot(e->b, three, ""), ""), emit_vector(e->ptr), ""),
+                  e->i32, 4);
+    by = LLVMBuildTrunc(e->b, LLVMBuildShl(e->b, LLVMBuildAnd(e->b, address, three, ""), three, ""), emit_vector(e->i32), "");
+    return LLVMBuildTrunc(e->b, LLVMBuildLShr(e->b, word, by, ""), emit_vector(emit_int(e, 8 * a->bytes)), "");
+}
+
+static void access_each(struct emit *e, const struct access *a, V *values)
+{
+    V base = LLVMBuildAdd(e->b, widen(e, a->offset), emit_splat(e, a->base), "");
+
+    note_access(e, a, JIT_STEP_EACH, base);
+    for (unsigned k = 0; k < a->n; k++) {
+        V address = LLVMBuildAdd(e->b, base, emit_splat(e, emit_i64(e, (uint64_t)k * a->bytes)), "");
+        V at = LLVMBuildIntToPtr(e->b, address, emit_vector(e->ptr), "");
+
+        if (!a->store) {
+            values[k] = a->bytes < 4 ? gather_small(e, a, address) : gather(e, at, emit_int(e, 8 * a->bytes), a->bytes);
+            values[k] = to_register(e, a, values[k], true);
+        } else {
+            V v = to_memory(e, a, data_of(e, a, k, true), true);
+            LLVMTypeRef overload[2] = {LLVMTypeOf(v), emit_vector(e->ptr)};
+            V args[4] = {v, at, emit_i32(e, a->bytes), emit_lanes(e, e->mask)};
+
+            emit_call(e, "llvm.masked.scatter", overload, 2, args, 4);
+        }
+    }
+}
+
+/* ---- Putting them together ---- */
+
+#define WAYS 4
+struct ways {
+    LLVMBasicBlockRef join, from[WAYS];
+    V values[WAYS][8];
+    bool vector[WAYS];
+    unsigned n;
+};
+
+static void end_way(struct emit *e, struct ways *w, bool vector)
+{
+    w->vector[w->n] = vector;
+    w->from[w->n++] = LLVMGetInsertBlock(e->b);
+}
+
+static void operation_way(struct emit *e, const struct access *a, struct ways *w)
+{
+    emit_operation_call(e, e->mask);
+    for (unsigned k = 0; k < a->n && !a->store; k++)
+        w->values[w->n][k] = emit_operation_result(e, a->data[k].reg);
+    end_way(e, w, !a->store && jit_varies(e->u, a->data[0].reg));
+    LLVMBuildBr(e->b, w->join);
+}
+
+/* Results from whichever way was taken, as vectors where one of them is. */
+static void join_ways(struct emit *e, const struct access *a, struct ways *w)
+{
+    for (unsigned k = 0; k < a->n && !a->store; k++) {
+        bool vector = jit_varies(e->u, a->data[k].reg);
+        LLVMTypeRef type = emit_int(e, a->bits);
+        V phi, values[WAYS];
+
+        for (unsigned i = 0; i < w->n; i++) {
+            values[i] = w->values[i][k];
+            if (vector && LLVMGetTypeKind(LLVMTypeOf(values[i])) != LLVMVectorTypeKind) {
+                LLVMPositionBuilderBefore(e->b, LLVMGetBasicBlockTerminator(w->from[i]));
+                values[i] = emit_splat(e, values[i]);
+            }
+        }
+        LLVMPositionBuilderAtEnd(e->b, w->join);
+        phi = LLVMBuildPhi(e->b, vector ? emit_vector(type) : type, "");
+        LLVMAddIncoming(phi, values, w->from, w->n);
+        w->values[0][k] = phi;
+    }
+    LLVMPositionBuilderAtEnd(e->b, w->join);
+    for (unsigned k = 0; k < a->n && !a->store; k++)
+        emit_result(e, &a->data[k], w->values[0][k]);
+}
+
+static void uniform_access(struct emit *e, const struct access *a)
+{
+    struct ways w = {.join = NULL};
+    LLVMBasicBlockRef fast, slow;
+    V at;
+
+    if (a->known) {
+        at = pointer(e, LLVMBuildAdd(e->b, a->base, widen(e, a->offset), ""));
+        access_once(e, a, at, w.values[0]);
+        for (unsigned k = 0; k < a->n && !a->store; k++)
+            emit_result(e, &a->data[k], w.values[0][k]);
+        return;
+    }
+    w.join = emit_block(e, "accessed");
+    fast = emit_block(e, "once");
+    slow = emit_block(e, "slow");
+    emit_branch(e, LLVMBuildAnd(e->b, fits(e, a, a->offset, a->total), aligned(e, a, a->offset), ""), fast, slow);
+    LLVMPositionBuilderAtEnd(e->b, fast);
+    at = LLVMBuildAdd(e->b, a->base, widen(e, a->offset), "");
+    note_access(e, a, 0, at);
+    at = pointer(e, at);
+    access_once(e, a, at, w.values[0]);
+    end_way(e, &w, false);
+    LLVMBuildBr(e->b, w.join);
+    LLVMPositionBuilderAtEnd(e->b, slow);
+    operation_way(e, a, &w);
+    join_ways(e, a, &w);
+}
+
+static void varying_access(struct emit *e, const struct access *a)
+{
+    bool own = e->shape.isa == JIT_ISA_V4 && (!a->store || a->bytes >= 4);
+    struct ways w = {.join = emit_block(e, "accessed")};
+    LLVMBasicBlockRef row = emit_block(e, "row"), wide = emit_block(e, "wide"), rest = emit_block(e, "rest"),
+                      each = own ? emit_block(e, "each") : NULL, slow = emit_block(e, "slow");
+    V first;
+
+    LLVMBuildCondBr(e->b, in_row(e, a), row, rest);
+    LLVMPositionBuilderAtEnd(e->b, row);
+    first = emit_lane(e, a->offset, 0);
+    emit_branch(e, LLVMBuildAnd(e->b, fits(e, a, first, (uint64_t)a->total * VG_WARP), aligned(e, a, first), ""), wide, slow);
+    LLVMPositionBuilderAtEnd(e->b, wide);
+    first = LLVMBuildAdd(e->b, a->base, widen(e, first), "");
+    note_access(e, a, a->total, first);
+    first = pointer(e, first);
+    if (a->store)
+        store_row(e, a, first);
+    else
+        load_row(e, a, first, w.values[0]);
+    end_way(e, &w, true);
+    LLVMBuildBr(e->b, w.join);
+    LLVMPositionBuilderAtEnd(e->b, rest);
+    if (own)
+        emit_branch(e, all_fit(e, a), each, slow);
+    else
+        LLVMBuildBr(e->b, slow);
+    if (own) {
+        LLVMPositionBuilderAtEnd(e->b, each);
+        access_each(e, a, w.values[w.n]);
+        end_way(e, &w, true);
+        LLVMBuildBr(e->b, w.join);
+    }
+    LLVMPositionBuilderAtEnd(e->b, slow);
+    operation_way(e, a, &w);
+    join_ways(e, a, &w);
+}
+
+/* LLVM would drop a load that nobody reads, and its fault with it. */
+static bool is_dead(const struct emit *e, const struct access *a)
+{
+    for (unsigned k = 0; k < a->n; k++)
+        if (a->store || e->read[a->data[k].reg])
+            return false;
+    return true;
+}
+
+static bool load_store(struct emit *e)
+{
+    const struct ptx_insn *i = e->insn;
+    struct access a = {0};
+
+    if (i->sem != PTX_sem_none && i->sem != PTX_sem_weak) { /* what others may be waited for by */
+        V left = LLVMBuildSub(e->b, LLVMBuildLoad2(e->b, e->i32, e->fuel, ""), emit_i32(e, SPIN_COST), "");
+
+        LLVMBuildStore(e->b, left, e->fuel);
+        return false;
+    }
+    if (!find_data(e, &a) || is_dead(e, &a) || !find_address(e, &a))
+        return false;
+    if (a.varies)
+        varying_access(e, &a);
+    else
+        uniform_access(e, &a);
+    return true;
+}
+
+bool emit_memory(struct emit *e)
+{
+    switch (e->insn->op) {
+    case PTX_OP_ld:
+    case PTX_OP_ldu:
+    case PTX_OP_st:
+        return load_store(e);
+    default:
+        return false;
+    }
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The drive through the passes. */
+#include "jit/jit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "jit/code.h"
+#include "jit/emit.h"
+#include "jit/flushed.h"
+#include "jit/refuse.h"
+
+static bool wants(char letter)
+{
+    const char *want = getenv("VGPU_JIT_DUMP");
+
+    return want && strchr(want, letter);
+}
+
+static void set_types(struct emit *e)
+{
+    e->i1 = LLVMInt1TypeInContext(e->context);
+    e->i8 = LLVMInt8TypeInContext(e->context);
+    e->i16 = LLVMInt16TypeInContext(e->context);
+    e->i32 = LLVMInt32TypeInContext(e->context);
+    e->i64 = LLVMInt64TypeInContext(e->context);
+    e->none = LLVMVoidTypeInContext(e->context);
+    e->ptr = LLVMPointerTypeInContext(e->context, 0);
+}
+
+/* From IR to machine code; NULL and 'why' when it does not work out. */
+static void *translate(struct emit *e, size_t *size)
+{
+    LLVMMemoryBufferRef object;
+    LLVMTypeRef type;
+    void *volatile image = NULL;
+
+    e->context = LLVMContextCreate();
+    e->module = LLVMModuleCreateWithNameInContext("kernel", e->context);
+    e->b = LLVMCreateBuilderInContext(e->context);
+    set_types(e);
+    type = LLVMFunctionType(e->none, &e->ptr, 1, false);
+    e->fn = LLVMAddFunction(e->module, "kernel", type);
+    e->env = LLVMGetParam(e->fn, 0);
+    jit_code_attributes(e->fn, e->shape.isa);
+    if (!setjmp(e->fail)) {
+        emit_function(e);
+        object = jit_code_generate(e->module, e->shape.isa, e->why, e->why_size);
+        if (object) {
+            image = jit_object_map(LLVMGetBufferStart(object), LLVMGetBufferSize(object), size, e->why, e->why_size);
+            LLVMDisposeMemoryBuffer(object);
+        }
+    }
+    LLVMDisposeBuilder(e->b);
+    LLVMDisposeModule(e->module);
+    LLVMContextDispose(e->context);
+    return image;
+}
+
+static void *compile(const struct interp_kernel *k, const struct jit_uniform *u, const struct jit_shape *shape, struct jit_report *report)
+{
+    const struct jit_flow *w = u->flow;
+    struct emit e = {.u = u, .flow = w, .f = w->f, .k = k, .func = k->entry, .shape = *shape,
+                     .why = report->why, .why_size = sizeof report->why, .lists_operations = wants('l')};
+    void *image = NULL;
+
+    e.var = calloc(w->f->nregs + 1, sizeof *e.var);
+    e.read = calloc(w->f->nregs + 1, sizeof *e.read);
+    e.constant = calloc(w->f->nregs + 1, sizeof *e.constant);
+    e.flushed = calloc(w->f->nregs + 1, sizeof *e.flushed);
+    e.waiting = calloc(w->n + 1, sizeof *e.waiting);
+    e.at = calloc(w->n + 1, sizeof *e.at);
+    e.next.list = calloc(w->n + 2, sizeof *e.next.list);
+    e.spins = calloc(w->n_loops + 1, sizeof *e.spins);
+    if (e.var && e.read && e.flushed && e.constant && e.waiting && e.at && e.next.list && e.spins && jit_find_spins(u, e.spins)) {
+        jit_flushed_find(w->f, e.flushed);
+        image = translate(&e, &report->code_bytes);
+    } else {
+        snprintf(report->why, sizeof report->why, "out of memory");
+    }
+    report->operations = e.operations;
+    free(e.var);
+    free(e.read);
+    free(e.flushed);
+    free(e.constant);
+    free(e.waiting);
+    free(e.at);
+    free(e.spins);
+    free(e.next.list);
+    return image;
+}
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void *jit_translate(const struct interp_kernel *k, const struct jit_shape *shape, struct jit_report *report)
+{
+    struct jit_uniform u = {0};
+    struct jit_flow flow;
+    void *image = NULL;
+
+    *report = (struct jit_report){.seconds = now(), .instructions = k->f->ninsns};
+    if (jit_flow_find(&flow, k->m, k->f, report->why, sizeof report->why)) {
+        if (wants('f'))
+            jit_flow_dump(&flow, stderr);
+        if (!jit_uniform_find(&u, &flow))
+            snprintf(report->why, sizeof report->why, "out of memory");
+        else if (jit_accept(&u, report->why, sizeof report->why)) {
+            if (wants('u'))
+                jit_uniform_dump(&u, stderr);
+            image = compile(k, &u, shape, report);
+        }
+        jit_uniform_free(&u);
+        jit_flow_free(&flow);
+    }
+    report->seconds = now() - report->seconds;
+    return image;
+}

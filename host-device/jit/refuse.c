@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "jit/refuse.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static bool refuse(char *why, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static bool refuse(char *why, size_t size, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(why, size, fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+/* Lanes meet here, maybe from several places. */
+bool jit_is_meeting(const struct ptx_insn *i)
+{
+    switch (i->op) {
+    case PTX_OP_shfl:
+    case PTX_OP_vote:
+    case PTX_OP_match:
+    case PTX_OP_redux:
+    case PTX_OP_elect:
+        return i->flags & PTX_FLAG_SYNC;
+    case PTX_OP_mma:
+    case PTX_OP_wmma:
+    case PTX_OP_ldmatrix:
+    case PTX_OP_stmatrix:
+    case PTX_OP_movmatrix:
+    case PTX_OP_bar:
+    case PTX_OP_barrier:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool accept(const struct jit_uniform *u, const struct ptx_insn *i, char *why, size_t size)
+{
+    const struct ptx_module *m = u->flow->m;
+
+    if (i->op == PTX_OP_alloca || i->op == PTX_OP_stacksave || i->op == PTX_OP_stackrestore)
+        return refuse(why, size, "line %u: %s", i->line, ptx_op_names[i->op]);
+    if (i->op == PTX_OP_call && (i->ops[0].kind != PTX_OPERAND_FUNC || m->functions[i->ops[0].sym].has_body))
+        return refuse(why, size, "line %u: a call", i->line);
+    return true;
+}
+
+/* ---- Loops in which lanes may wait for other lanes of their warp ---- */
+
+/* What an instruction reads may be another lane's doing, now or in a later round. */
+static bool looks_around(const struct ptx_insn *i)
+{
+    return i->op == PTX_OP_atom || ((i->op == PTX_OP_ld || i->op == PTX_OP_ldu) && i->sem != PTX_sem_none && i->sem != PTX_sem_weak);
+}
+
+static bool reads_any(const struct jit_regs *r, const uint8_t *set)
+{
+    for (unsigned k = 0; k < r->n_read; k++)
+        if (set[r->read[k]])
+            return true;
+    return false;
+}
+
+static void find_observed(const struct ptx_function *f, uint8_t *set)
+{
+    struct jit_regs r;
+
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (uint32_t i = 0; i < f->ninsns; i++) {
+            jit_regs_of(&f->insns[i], &r);
+            if (!looks_around(&f->insns[i]) && !reads_any(&r, set))
+                continue;
+            for (unsigned k = 0; k < r.n_written; k++) {
+                changed |= !set[r.written[k]];
+                set[r.written[k]] = 1;
+            }
+        }
+    }
+}
+
+bool jit_find_spins(const struct jit_uniform *u, bool *spins)
+{
+    const struct jit_flow *w = u->flow;
+    uint8_t *observed = calloc(w->f->nregs + 1, 1);
+
+    if (!observed)
+        return false;
+    find_observed(w->f, observed);
+    for (uint32_t b = 0; b < w->n; b++) {
+        const struct jit_block *x = &w->blocks[b];
+
+        if (x->branch && x->loop != JIT_NONE && (jit_parts(u, b) || !jit_is_whole(u, b)) &&
+            observed[x->branch->guard])
+            spins[x->loop] = true;
+    }
+    free(observed);
+    return true;
+}
+
+bool jit_accept(const struct jit_uniform *u, char *why, size_t size)
+{
+    const struct jit_flow *w = u->flow;
+    bool good = true;
+
+    for (uint32_t b = 0; good && b < w->n; b++)
+        for (uint32_t i = w->blocks[b].first; good && i < w->blocks[b].end; i++)
+            good = accept(u, &w->f->insns[i], why, size);
+    return good;
+}

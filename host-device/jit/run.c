@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Running compiled code: each warp of a block is a coroutine with a stack of its own, so that it can wait wherever it is.
+ *
+ * The warp's state is the interpreter's. While its code runs it has no groups; where it waits, the operation that makes it
+ * wait has left one, which the scheduling of blocks (interp/launch.c) sees like any other. */
+#include "jit/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "interp/warp.h"
+
+#define STACK_BYTES (1u << 20) /* touched as far as it is used */
+#define PAGE 4096u
+#define NO_INSN UINT32_MAX     /* in jit_env.insn: an operation runs */
+
+struct native {
+    struct interp_native head;
+    void *image;
+    size_t size;
+};
+
+/* One warp's coroutine; it lies at the top of its stack. */
+struct fiber {
+    struct jit_env env;
+    void *sp;               /* of the coroutine while it waits */
+    void *back;             /* of the scheduler while it runs */
+    struct fiber *next;     /* free ones of the worker */
+    bool ended;
+};
+
+/* A worker's coroutines. */
+struct fibers {
+    struct fiber *all;
+    struct fiber **list;
+    unsigned n, used;
+};
+
+/* ---- Switching ---- */
+
+/* Save this stack's callee-saved registers and place, and continue on another. */
+void jit_switch(void **save, void *to);
+__asm__(".text\n.globl jit_switch\n.hidden jit_switch\n.type jit_switch, @function\njit_switch:\n"
+        "push %rbp\npush %rbx\npush %r12\npush %r13\npush %r14\npush %r15\n"
+        "mov %rsp, (%rdi)\nmov %rsi, %rsp\n"
+        "pop %r15\npop %r14\npop %r13\npop %r12\npop %rbx\npop %rbp\nret\n"
+        ".size jit_switch, .-jit_switch\n");
+
+static void suspend(struct fiber *f)
+{
+    jit_switch(&f->sp, f->back);
+}
+
+/* The first thing on a new stack; r12 holds the fiber. */
+__attribute__((used)) static void fiber_main(struct fiber *f)
+{
+    const struct native *n = (const struct native *)f->env.w->block->worker->native;
+
+    ((jit_code *)n->image)(&f->env);
+    f->ended = true;
+    suspend(f);
+}
+void jit_fiber_start(void);
+__asm__(".text\n.globl jit_fiber_start\n.hidden jit_fiber_start\n.type jit_fiber_start, @function\njit_fiber_start:\n"
+        "mov %r12, %rdi\ncall *%r13\nud2\n.size jit_fiber_start, .-jit_fiber_start\n");
+
+static void prepare_stack(struct fiber *f)
+{
+    uint64_t *sp = (uint64_t *)((uintptr_t)f & ~(uintptr_t)63);
+
+    *--sp = (uint64_t)(uintptr_t)jit_fiber_start;
+    *--sp = 0;                                  /* rbp */
+    *--sp = 0;                                  /* rbx */
+    *--sp = (uint64_t)(uintptr_t)f;             /* r12 */
+    *--sp = (uint64_t)(uintptr_t)fiber_main;    /* r13 */
+    *--sp = 0;
+    *--sp = 0;
+    f->sp = sp;
+}
+
+/* ---- Stacks, kept by the worker ---- */
+
+static struct fiber *new_fiber(void)
+{
+    char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (stack == MAP_FAILED)
+        return NULL;
+    if (mprotect(stack, PAGE, PROT_NONE)) {
+        munmap(stack, STACK_BYTES);
+        return NULL;
+    }
+    return (struct fiber *)(stack + STACK_BYTES - ((sizeof(struct fiber) + 63) & ~(size_t)63));
+}
+
+static void free_fibers(void *state)
+{
+    struct fibers *p = state;
+
+    for (unsigned i = 0; i < p->n; i++)
+        munmap((char *)p->list[i] + ((sizeof(struct fiber) + 63) & ~(size_t)63) - STACK_BYTES, STACK_BYTES);
+    free(p->list);
+    free(p);
+}
+
+/* A warp's coroutine is that of its place, for the launch: it is used by block after block. */
+static struct fiber *fiber_of(struct interp_worker *worker, const struct warp *w)
+{
+    struct fibers *p = worker->native_state;
+    unsigned place = 0, index;
+
+    while (worker->blocks[place] != w->block)
+        place++;
+    index = place * worker->n_warps + w->index;
+    if (!p) {
+        p = calloc(1, sizeof *p);
+        if (!p)
+            return NULL;
+        worker->native_state = p;
+        worker->native_free = free_fibers;
+    }
+    while (p->n <= index) {
+        struct fiber **more = realloc(p->list, (p->n + 1) * sizeof *more);
+
+        if (!more)
+            return NULL;
+        p->list = more;
+        p->list[p->n] = new_fiber();
+        if (!p->list[p->n])
+            return NULL;
+        p->n++;
+    }
+    return p->list[index];
+}
+
+/* ---- What code calls ---- */
+
+static struct fiber *fiber_at(struct jit_env *env)
+{
+    return (struct fiber *)env;
+}
+
+/* Until the scheduler has the warp go on: all its lanes, since compiled lanes do not part where they wait. */
+static const struct uop *wait(struct jit_env *env, uint32_t mask)
+{
+    struct warp *w = env->w;
+    const struct uop *u;
+
+    do {
+        suspend(fiber_at(env));
+        u = warp_schedule(w);
+    } while (!u);
+    if (w->args.mask != mask)
+        warp_fault(w, NULL, -1, VG_FAULT_TRAP, 0, "lanes that met in compiled code were let go one by one");
+    return u;
+}
+
+static void operation(struct jit_env *env, uint32_t i, uint32_t mask)
+{
+    struct warp *w = env->w;
+    const struct func *f = w->entry_frame.func;
+    const struct uop *u = f->code + f->first_uop[i], *end = f->code + f->first_uop[i + 1];
+
+    w->args.mask = mask;
+    env->insn = NO_INSN;
+    while (u && u < end) {
+        if (u->run == run_bra_if) /* a guard: the code has applied it */
+            u++;
+        else
+            u = u->run == run_guarded ? u->inner(w, u) : u->run(w, u);
+        if (!u)
+            u = wait(env, mask);
+    }
+    env->insn = NO_INSN;
+}
+
+static void end(struct jit_env *env, uint32_t mask)
+{
+    struct warp *w = env->w;
+
+    w->args.mask = mask;
+    warp_exit(w);
+}
+
+static void yield(struct jit_env *env)
+{
+    struct warp *w = env->w;
+    uint32_t mask = w->args.present;
+
+    w->args.mask = mask;
+    run_yield_at(w, w->entry_frame.func->code);
+    wait(env, mask);
+}
+
+static void park(struct jit_env *env, uint32_t i, uint32_t mask)
+{
+    struct warp *w = env->w;
+    const struct func *f = w->entry_frame.func;
+
+    if (mask)
+        group_push(w, f->code + f->first_uop[i], mask, READY);
+}
+
+/* What w->native is for a warp that the interpreter has taken over. */
+static char left;
+
+static void leave(struct jit_env *env)
+{
+    struct warp *w = env->w;
+
+    w->native = &left;
+    w->args.mask = 0;
+    w->yielded = true;
+    suspend(fiber_at(env));
+}
+
+/* ---- From the scheduler ---- */
+
+static bool start(struct warp *w)
+{
+    struct interp_worker *worker = w->block->worker;
+    struct fiber *f = fiber_of(worker, w);
+
+    if (!f)
+        return false;
+    *f = (struct fiber){.env = {.w = w, .operation = operation, .end = end, .yield = yield,
+                                   .park = park, .leave = leave}};
+    f->env.field[JIT_ENV_frame] = (uint64_t)(uintptr_t)w->base[BASE_FRAME];
+    f->env.field[JIT_ENV_special] = (uint64_t)(uintptr_t)w->base[BASE_SPECIAL];
+    f->env.field[JIT_ENV_param] = worker->param_base;
+    f->env.field[JIT_ENV_shared] = w->block->shared_base;
+    f->env.field[JIT_ENV_shared_size] = worker->shared_size;
+    f->env.field[JIT_ENV_local] = w->local_base;
+    f->env.field[JIT_ENV_data] = worker->k->binding.data;
+    f->env.field[JIT_ENV_warp] = w->index;
+    f->env.field[JIT_ENV_lanes] = w->args.present;
+    prepare_stack(f);
+    w->native = f;
+    w->n_groups = 0;
+    return true;
+}
+
+static void run(struct warp *w)
+{
+    struct fiber *f;
+
+    if (w->native == &left) {
+        warp_run(w);
+        return;
+    }
+    w->yielded = w->polled = false;
+    if (!w->native && !start(w))
+        warp_fault(w, NULL, -1, VG_FAULT_OUT_OF_MEMORY, 0, "out of memory for a warp's stack");
+    f = w->native;
+    jit_switch(&f->back, f->sp);
+}
+
+/* Where the access has been stopped that code itself made. An operation knows its own. */
+static const struct ptx_insn *locate(const struct warp *w, uint64_t address, int *lane)
+{
+    const struct fiber *f = w->native;
+    const struct jit_env *env = f ? &f->env : NULL;
+
+    if (!f || w->native == &left || env->insn == NO_INSN)
+        return NULL;
+    *lane = -1;
+    for (int l = 0; l < VG_WARP && *lane < 0; l++) {
+        uint64_t at = env->step == JIT_STEP_EACH ? env->address[l] : env->address[0] + (unsigned)l * env->step;
+
+        if (env->mask >> l & 1 && address - at < env->bytes)
+            *lane = l;
+    }
+    return &w->entry_frame.func->f->insns[env->insn];
+}
+
+static void native_free(struct interp_native *native)
+{
+    struct native *n = (struct native *)native;
+
+    munmap(n->image, n->size);
+    free(n);
+}
+
+bool jit_install(struct interp_kernel *k, const uint32_t block[3], void *image, size_t size)
+{
+    struct native *n = calloc(1, sizeof *n);
+
+    if (!n)
+        return false;
+    n->head = (struct interp_native){.next = k->native, .run = run, .locate = locate, .free = native_free};
+    memcpy(n->head.block, block, sizeof n->head.block);
+    n->image = image;
+    n->size = size;
+    atomic_store_explicit(&k->native, &n->head, memory_order_release);
+    return true;
+}

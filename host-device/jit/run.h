@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between compiled code and the process it runs in: all that code knows of it is a struct jit_env. */
+#ifndef VGPU_JIT_RUN_H
+#define VGPU_JIT_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct warp;
+
+/* Numbers and addresses that a warp finds at its start. */
+#define JIT_ENV_LIST(X) \
+    X(frame)        /* registers of the entry's frame, where operations find their operands */ \
+    X(special)      /* special registers */ \
+    X(param)        /* the launch's parameters */ \
+    X(shared)       /* the block's shared memory */ \
+    X(shared_size)  /* bytes */ \
+    X(local)        /* lane 0's local memory */ \
+    X(data)         /* the module's variables */ \
+    X(warp)         /* its number in the block */ \
+    X(lanes)        /* that it starts with */
+enum jit_env_field {
+#define X(name) JIT_ENV_##name,
+    JIT_ENV_LIST(X)
+#undef X
+    JIT_ENV_FIELDS
+};
+
+struct jit_env {
+    uint64_t field[JIT_ENV_FIELDS];
+    /* Execute instruction i for the lanes of mask. Returns when they have gone through it, maybe after a while. */
+    void (*operation)(struct jit_env *env, uint32_t i, uint32_t mask);
+    /* These lanes end. */
+    void (*end)(struct jit_env *env, uint32_t mask);
+    /* Let other warps run. */
+    void (*yield)(struct jit_env *env);
+    /* The interpreter takes these lanes over at instruction i ... */
+    void (*park)(struct jit_env *env, uint32_t i, uint32_t mask);
+    /* ... and the warp with them: all have been parked. Does not return. */
+    void (*leave)(struct jit_env *env);
+    /* The access that runs, for who asks after the hardware has stopped it: */
+    uint32_t insn, mask;       /* instruction, and the lanes that run it */
+    uint32_t step;             /* JIT_STEP_EACH: address[lane]; else lane l's is address[0] + l * step */
+    uint32_t bytes;            /* of a lane's access */
+    struct warp *w;
+    uint64_t address[32];
+};
+#define JIT_STEP_EACH UINT32_MAX
+
+
+typedef void jit_code(struct jit_env *env);
+
+struct interp_kernel;
+/* Let the interpreter's workers run the mapped image (n bytes, entered at its start) for the kernel's launches whose blocks have
+ * this shape, from the next one on. The kernel unmaps it when it goes. False when memory is short: the image is still the
+ * caller's. */
+bool jit_install(struct interp_kernel *k, const uint32_t block[3], void *image, size_t n);
+
+#endif

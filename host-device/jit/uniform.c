@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Begins with everything uniform and takes back what is not, until nothing changes: lanes that differ make branches part,
+ * and where lanes wait for others, what is written must be kept apart by lane. */
+#include "jit/uniform.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const uint8_t sreg_uniform[PTX_SREG_COUNT] = {
+#define X(name, components, type, uniform) [PTX_SREG_##name] = uniform,
+    PTX_SREGS(X)
+#undef X
+};
+
+bool jit_operand_varies(const struct jit_uniform *u, const struct ptx_operand *o)
+{
+    switch (o->kind) {
+    case PTX_OPERAND_REG:
+        return u->varying[o->reg];
+    case PTX_OPERAND_MEM:
+        return o->reg >= 0 && u->varying[o->reg];
+    case PTX_OPERAND_SREG:
+        return !sreg_uniform[o->sreg];
+    case PTX_OPERAND_VEC:
+        for (unsigned k = 0; k < o->n; k++)
+            if (jit_operand_varies(u, &o->elems[k]))
+                return true;
+        return false;
+    default:
+        return false;
+    }
+}
+
+static bool sources_vary(const struct jit_uniform *u, const struct ptx_insn *insn)
+{
+    for (unsigned k = 1; k < insn->nops; k++)
+        if (jit_operand_varies(u, &insn->ops[k]))
+            return true;
+    return false;
+}
+
+static bool reads_carry(const struct ptx_insn *insn)
+{
+    return insn->op == PTX_OP_addc || insn->op == PTX_OP_subc || insn->op == PTX_OP_madc;
+}
+
+/* Memory that each lane has of its own: the same address is another place. */
+static bool own_memory(const struct jit_uniform *u, const struct ptx_insn *insn)
+{
+    const struct ptx_operand *o = &insn->ops[1];
+
+    if (insn->space == PTX_SPACE_local)
+        return true;
+    if (insn->space != PTX_SPACE_param)
+        return false;
+    return !(o->kind == PTX_OPERAND_MEM && o->sym >= 0 &&
+             (uint32_t)o->sym - u->flow->f->first_param < u->flow->f->nparams);
+}
+
+bool jit_result_varies(const struct jit_uniform *u, const struct ptx_insn *insn, bool second)
+{
+    switch (insn->op) {
+    case PTX_OP_atom:
+    case PTX_OP_call:
+    case PTX_OP_mma:
+    case PTX_OP_wmma:
+    case PTX_OP_ldmatrix:
+    case PTX_OP_movmatrix:
+    case PTX_OP_alloca:
+        return true;
+    case PTX_OP_shfl: /* a lane may read itself or another: the value is the same, the truth is not */
+        return second || jit_operand_varies(u, &insn->ops[1]);
+    case PTX_OP_match:
+        return insn->mode != PTX_mode_all || jit_operand_varies(u, &insn->ops[2]);
+    case PTX_OP_elect:
+        return second || jit_operand_varies(u, &insn->ops[1]);
+    case PTX_OP_vote:
+        return insn->nops > 2 && jit_operand_varies(u, &insn->ops[2]);
+    case PTX_OP_redux:
+        return jit_operand_varies(u, &insn->ops[2]);
+    case PTX_OP_activemask:
+    case PTX_OP_bar:
+    case PTX_OP_barrier:
+        return false;
+    case PTX_OP_ld:
+    case PTX_OP_ldu:
+        return own_memory(u, insn) || jit_operand_varies(u, &insn->ops[1]);
+    case PTX_OP_cvta:
+        return insn->space == PTX_SPACE_local || jit_operand_varies(u, &insn->ops[1]);
+    case PTX_OP_isspacep:
+        return insn->space == PTX_SPACE_local || jit_operand_varies(u, &insn->ops[1]);
+    default:
+        return (reads_carry(insn) && u->carry_varies) || sources_vary(u, insn);
+    }
+}
+
+/* ---- Where lanes wait ---- */
+
+bool jit_is_whole(const struct jit_uniform *u, uint32_t b)
+{
+    const uint64_t *p = jit_pending(u, b);
+    uint64_t any = 0;
+
+    for (uint32_t k = 0; k < u->words; k++)
+        any |= p[k];
+    return !any;
+}
+
+bool jit_parts(const struct jit_uniform *u, uint32_t b)
+{
+    const struct ptx_insn *branch = u->flow->blocks[b].branch;
+
+    return branch && u->varying[branch->guard];
+}
+
+void jit_next_find(const struct jit_uniform *u, uint32_t b, const uint32_t *to, uint32_t n_to, struct jit_next *next)
+{
+    const uint64_t *p = jit_pending(u, b);
+    uint32_t last = JIT_NONE;
+
+    next->n = 0;
+    next->sure = true;
+    for (uint32_t k = 0; k < u->words; k++)
+        for (uint64_t m = p[k]; m; m &= m - 1)
+            next->list[next->n++] = k * 64 + (uint32_t)__builtin_ctzll(m);
+    for (uint32_t k = 0; k < n_to; k++) {
+        uint32_t have = 0;
+
+        if (to[k] == JIT_EXIT) {
+            next->sure = false;
+            continue;
+        }
+        while (have < next->n && next->list[have] != to[k])
+            have++;
+        if (have == next->n)
+            next->list[next->n++] = to[k];
+        if (last == JIT_NONE || jit_runs_before(u->flow, b, last, to[k]))
+            last = to[k];
+    }
+    for (uint32_t i = 1; i < next->n; i++) /* insertion sort: lists are short, and mostly in order */
+        for (uint32_t k = i; k && jit_runs_before(u->flow, b, next->list[k], next->list[k - 1]); k--) {
+            uint32_t t = next->list[k];
+
+            next->list[k] = next->list[k - 1];
+            next->list[k - 1] = t;
+        }
+    /* All lanes that ran are at one of 'to': nothing behind the last of these is tried. */
+    if (next->sure && last != JIT_NONE)
+        while (next->list[next->n - 1] != last)
+            next->n--;
+}
+
+/* Whoever is tried after 'next' may hold lanes while it runs. */
+static bool spread(struct jit_uniform *u, uint32_t b, const uint32_t *to, uint32_t n_to, struct jit_next *next)
+{
+    const uint64_t *p = jit_pending(u, b);
+    bool changed = false;
+
+    jit_next_find(u, b, to, n_to, next);
+    if (!next->n)
+        return false;
+    for (uint32_t i = 0; i < next->n; i++) {
+        uint64_t *mine = u->pending + (size_t)next->list[i] * u->words;
+
+        for (uint32_t k = 0; k < u->words; k++) {
+            uint64_t add = p[k], before = mine[k];
+
+            for (uint32_t j = 0; j <= i; j++)
+                if (next->list[j] / 64 == k)
+                    add &= ~(1ull << next->list[j] % 64);
+            for (uint32_t j = i + 1; j < next->n; j++)
+                if (next->list[j] / 64 == k)
+                    add |= 1ull << next->list[j] % 64;
+            mine[k] |= add;
+            changed |= mine[k] != before;
+        }
+    }
+    return changed;
+}
+
+static bool find_pending(struct jit_uniform *u, struct jit_next *next)
+{
+    const struct jit_flow *w = u->flow;
+    bool any = false;
+
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (uint32_t b = 0; b < w->n; b++) {
+            const struct jit_block *x = &w->blocks[b];
+
+            if (jit_parts(u, b))
+                changed |= spread(u, b, x->succ, x->n_succ, next);
+            else
+                for (uint32_t s = 0; s < x->n_succ; s++)
+                    changed |= spread(u, b, &x->succ[s], 1, next);
+        }
+        any |= changed;
+    }
+    return any;
+}
+
+static void find_spared(struct jit_uniform *u)
+{
+    const struct jit_flow *w = u->flow;
+
+    memset(u->spared, 0, (size_t)w->n * w->words * sizeof *u->spared);
+    for (uint32_t b = 0; b < w->n; b++)
+        for (uint32_t q = 0; q < w->n; q++)
+            if (jit_test(jit_pending(u, b), q))
+                for (uint32_t k = 0; k < w->words; k++)
+                    u->spared[(size_t)b * w->words + k] |= w->live_in[(size_t)q * w->words + k];
+}
+
+/* ---- Registers ---- */
+
+static bool mark(struct jit_uniform *u, int32_t reg)
+{
+    bool change = !u->varying[reg];
+
+    u->varying[reg] = 1;
+    return change;
+}
+
+static bool mark_operand(struct jit_uniform *u, uint32_t b, const struct ptx_operand *o, bool varies)
+{
+    bool changed = false;
+
+    if (o->kind == PTX_OPERAND_REG && (varies || jit_spares(u, b, o->reg)))
+        return mark(u, o->reg);
+    if (o->kind == PTX_OPERAND_VEC)
+        for (unsigned k = 0; k < o->n; k++)
+            changed |= mark_operand(u, b, &o->elems[k], varies);
+    return changed;
+}
+
+static bool mark_insn(struct jit_uniform *u, uint32_t b, const struct ptx_insn *insn)
+{
+    bool guard = insn->guard >= 0 && u->varying[insn->guard], changed = false;
+    bool first = guard || jit_result_varies(u, insn, false), second = guard || jit_result_varies(u, insn, true);
+    struct jit_regs r;
+
+    if (insn->flags & PTX_FLAG_CC && (first || !jit_is_whole(u, b)) && !u->carry_varies)
+        u->carry_varies = changed = true;
+    jit_regs_of(insn, &r);
+    if (!r.n_written)
+        return changed;
+    if (insn->op == PTX_OP_call) {
+        for (unsigned k = 0; k < r.n_written; k++)
+            changed |= mark(u, r.written[k]);
+        return changed;
+    }
+    changed |= mark_operand(u, b, &insn->ops[0], first);
+    changed |= mark_operand(u, b, &insn->dst2, second);
+    return changed;
+}
+
+bool jit_uniform_find(struct jit_uniform *u, const struct jit_flow *flow)
+{
+    struct jit_next next = {.list = malloc((flow->n + 2) * sizeof *next.list)};
+
+    *u = (struct jit_uniform){.flow = flow, .words = (flow->n + 63) / 64};
+    u->varying = calloc(flow->f->nregs + 1, 1);
+    u->pending = calloc((size_t)flow->n * u->words, sizeof *u->pending);
+    u->spared = calloc((size_t)flow->n * flow->words, sizeof *u->spared);
+    if (!next.list || !u->varying || !u->pending || !u->spared) {
+        free(next.list);
+        jit_uniform_free(u);
+        return false;
+    }
+    for (bool changed = true; changed;) {
+        changed = find_pending(u, &next);
+        if (changed)
+            find_spared(u);
+        for (bool more = true; more;) {
+            more = false;
+            for (uint32_t b = 0; b < flow->n; b++)
+                for (uint32_t i = flow->blocks[b].first; i < flow->blocks[b].end; i++)
+                    more |= mark_insn(u, b, &flow->f->insns[i]);
+            changed |= more;
+        }
+    }
+    free(next.list);
+    return true;
+}
+
+void jit_uniform_free(struct jit_uniform *u)
+{
+    free(u->varying);
+    free(u->pending);
+    free(u->spared);
+    u->varying = NULL;
+    u->pending = u->spared = NULL;
+}
+
+void jit_uniform_dump(const struct jit_uniform *u, void *file)
+{
+    for (uint32_t b = 0; b < u->flow->n; b++) {
+        fprintf(file, "b%u: %s%s", b, jit_is_whole(u, b) ? "whole" : "some lanes, others at", jit_parts(u, b) ? ", parts" : "");
+        for (uint32_t q = 0; q < u->flow->n; q++)
+            if (jit_test(jit_pending(u, b), q))
+                fprintf(file, " b%u", q);
+        fprintf(file, "\n");
+    }
+    fprintf(file, "varying:");
+    for (uint32_t r = 0; r < u->flow->f->nregs; r++)
+        if (u->varying[r])
+            fprintf(file, " %s", u->flow->f->regs[r].name);
+    fprintf(file, "\n");
+}

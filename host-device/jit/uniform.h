@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is the same for all lanes of a warp: registers that can be scalars, blocks that run for all lanes that there are, and
+ * where lanes wait while others run. */
+#ifndef VGPU_JIT_UNIFORM_H
+#define VGPU_JIT_UNIFORM_H
+
+#include "jit/flow.h"
+
+struct jit_uniform {
+    const struct jit_flow *flow;
+    uint8_t *varying;        /* by register: lanes may differ */
+    uint32_t words;          /* of a set of blocks */
+    uint64_t *pending;       /* by block: the blocks where lanes may wait while it runs. None: it runs for all lanes */
+    uint64_t *spared;        /* by block: the registers (flow->words) that waiting lanes may still read */
+    bool carry_varies;
+};
+
+/* False when memory is short. */
+bool jit_uniform_find(struct jit_uniform *u, const struct jit_flow *flow);
+void jit_uniform_free(struct jit_uniform *u);
+void jit_uniform_dump(const struct jit_uniform *u, void *file);
+
+static inline const uint64_t *jit_pending(const struct jit_uniform *u, uint32_t b)
+{
+    return u->pending + (size_t)b * u->words;
+}
+/* The block runs for all lanes that have not ended. */
+bool jit_is_whole(const struct jit_uniform *u, uint32_t b);
+/* A write to the register in this block must leave the lanes alone that do not run. */
+static inline bool jit_spares(const struct jit_uniform *u, uint32_t b, int32_t reg)
+{
+    return jit_test(u->spared + (size_t)b * u->flow->words, (uint32_t)reg);
+}
+static inline bool jit_varies(const struct jit_uniform *u, int32_t reg)
+{
+    return u->varying[reg];
+}
+/* Lanes of the block may part at its end. */
+bool jit_parts(const struct jit_uniform *u, uint32_t b);
+
+/* The blocks that a warp may go on with when block b ends towards 'to' (a set of one or two successors), in the order in
+ * which they are tried; returns how many. The last one needs no test when *sure: some lane is there. */
+struct jit_next {
+    uint32_t *list;          /* room for as many as there are blocks */
+    uint32_t n;
+    bool sure;
+};
+void jit_next_find(const struct jit_uniform *u, uint32_t b, const uint32_t *to, uint32_t n_to, struct jit_next *next);
+
+/* Every lane gets the same from this operand. */
+bool jit_operand_varies(const struct jit_uniform *u, const struct ptx_operand *o);
+/* Results of the instruction differ between lanes, whatever its guard and place. */
+bool jit_result_varies(const struct jit_uniform *u, const struct ptx_insn *insn, bool second);
+
+#endif
