@@ -270,7 +270,6 @@ int main(int argc, char **argv)
 {
     static struct vgx x;
     struct vgpu_msg ready = { .type = VGPU_MSG_READY };
-    bool compiles;
     char who[32];
 
     snprintf(who, sizeof(who), "executor %s", argc > 1 ? argv[1] : "?");
@@ -281,13 +280,10 @@ int main(int argc, char **argv)
         return 2;
     }
     blas_start_threads();
-    compiles = vgx_engine_init();
-#ifndef __SANITIZE_ADDRESS__ /* whose run time asks for much more */
-    if (!vgx_sandbox_enter(compiles)) {
+    if (!vgx_sandbox_enter(vgx_engine_init())) {
         vg_log(VG_LOG_ERROR, "cannot confine itself: %s", strerror(errno));
         return 2;
     }
-#endif
     ready.channel = x.channel;
     if (!vg_msg_send(x.control_socket, &ready, NULL, 0, NULL, 0))
         return 2;

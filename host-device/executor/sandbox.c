@@ -22,6 +22,9 @@ static const int allowed[] = {
 
 bool vgx_sandbox_enter(bool compiles)
 {
+#ifdef __SANITIZE_ADDRESS__ /* whose run time asks for much more: such builds are for tests alone */
+    return true;
+#endif
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     int failed = !filter ? -ENOMEM : prctl(PR_SET_DUMPABLE, 0) ? -errno : 0;
 
