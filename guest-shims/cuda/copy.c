@@ -258,46 +258,43 @@ int vgpu_fill(struct CUstream_st *stream, const struct CUDA_MEMSET_NODE_PARAMS *
 
 /* ---- the entry points' common part ---- */
 
-int vgpu_copy_call(CUstream handle, const struct CUDA_MEMCPY3D *params, bool async)
+/* The stream, and whether what is asked of it is recorded instead of done. A synchronous call cannot be recorded. */
+static int begin(CUstream handle, bool async, struct CUstream_st **stream, bool *captured)
 {
     struct CUctx_st *context;
-    struct CUstream_st *stream;
     int status = vgpu_enter(&context);
 
     if (!status)
-        status = vgpu_stream(handle, context, &stream);
+        status = vgpu_stream(handle, context, stream);
     if (status)
         return status;
-    if (!async) {
-        status = vgpu_capture_forbids(stream);
-        if (!status)
-            status = vgpu_capture_unsafe();
-    } else if (vgpu_capturing(stream)) {
-        return vgpu_capture_copy(stream, params);
-    } else {
-        status = vgpu_capture_implicit(stream);
-    }
-    return status ? status : vgpu_copy_3d(stream, params, async);
+    *captured = async && vgpu_capturing(*stream);
+    if (*captured)
+        return 0;
+    if (async)
+        return vgpu_capture_implicit(*stream);
+    status = vgpu_capture_forbids(*stream);
+    return status ? status : vgpu_capture_unsafe();
+}
+
+int vgpu_copy_call(CUstream handle, const struct CUDA_MEMCPY3D *params, bool async)
+{
+    struct CUstream_st *stream;
+    bool captured;
+    int status = begin(handle, async, &stream, &captured);
+
+    if (status)
+        return status;
+    return captured ? vgpu_capture_copy(stream, params) : vgpu_copy_3d(stream, params, async);
 }
 
 int vgpu_fill_call(CUstream handle, const struct CUDA_MEMSET_NODE_PARAMS *params, bool async)
 {
-    struct CUctx_st *context;
     struct CUstream_st *stream;
-    int status = vgpu_enter(&context);
+    bool captured;
+    int status = begin(handle, async, &stream, &captured);
 
-    if (!status)
-        status = vgpu_stream(handle, context, &stream);
     if (status)
         return status;
-    if (!async) {
-        status = vgpu_capture_forbids(stream);
-        if (!status)
-            status = vgpu_capture_unsafe();
-    } else if (vgpu_capturing(stream)) {
-        return vgpu_capture_memset(stream, params);
-    } else {
-        status = vgpu_capture_implicit(stream);
-    }
-    return status ? status : vgpu_fill(stream, params, async);
+    return captured ? vgpu_capture_memset(stream, params) : vgpu_fill(stream, params, async);
 }
