@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What each instruction set may use. Extensions beyond the level are added where this CPU has them. */
+/* What each instruction set may use, and the vectors it prefers. */
 static const struct {
     const char *cpu, *features, *width;
 } targets[] = {
@@ -19,40 +19,6 @@ static const struct {
     [JIT_ISA_V3] = {"x86-64-v3", "", "256"},
     [JIT_ISA_V4] = {"x86-64-v4", "-prefer-256-bit", "512"},
 };
-
-static bool has(unsigned isa)
-{
-    switch (isa) {
-    case JIT_ISA_V4:
-        return __builtin_cpu_supports("x86-64-v4");
-    case JIT_ISA_V3:
-        return __builtin_cpu_supports("x86-64-v3");
-    default:
-        return true;
-    }
-}
-
-bool jit_isa_find(const char *name, enum jit_isa *isa)
-{
-    static const char *const names[] = {"base", "v3", "v4"};
-
-    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
-        if (!strcmp(name, names[i]) && has(i)) {
-            *isa = (enum jit_isa)i;
-            return true;
-        }
-    return false;
-}
-
-enum jit_isa jit_isa_default(void)
-{
-    const char *want = getenv("VGPU_ISA");
-    enum jit_isa isa;
-
-    if (want && jit_isa_find(want, &isa))
-        return isa;
-    return jit_isa_find("v4", &isa) || jit_isa_find("v3", &isa) ? isa : JIT_ISA_BASE;
-}
 
 static const char passes[] =
     "function(sroa,early-cse,simplifycfg,instcombine<no-verify-fixpoint>,gvn,loop-mssa(loop-rotate,licm),"
@@ -66,11 +32,14 @@ static void initialise(void)
     LLVMInitializeX86AsmPrinter();
 }
 
-static const char *features_of(enum jit_isa isa, char *text, size_t n)
+/* The level's own, then the extensions. */
+static const char *features_of(const struct jit_shape *shape, char *text, size_t n)
 {
-    snprintf(text, n, "%s%s%s", targets[isa].features,
-             isa == JIT_ISA_V4 && __builtin_cpu_supports("avx512vnni") ? ",+avx512vnni" : "",
-             isa == JIT_ISA_V4 && __builtin_cpu_supports("avx512vbmi") ? ",+avx512vbmi" : "");
+    size_t at = (size_t)snprintf(text, n, "%s", targets[shape->isa].features);
+
+    for (unsigned i = 0; i < JIT_EXT_COUNT; i++)
+        if (shape->extensions >> i & 1)
+            at += (size_t)snprintf(text + at, n - at, "%s+%s", at ? "," : "", jit_extension_name(i));
     return text;
 }
 
@@ -82,22 +51,22 @@ static void attribute(LLVMValueRef fn, const char *name, const char *value)
                             LLVMCreateStringAttribute(c, name, (unsigned)strlen(name), value, (unsigned)strlen(value)));
 }
 
-void jit_code_attributes(LLVMValueRef fn, enum jit_isa isa)
+void jit_code_attributes(LLVMValueRef fn, const struct jit_shape *shape)
 {
     LLVMContextRef c = LLVMGetModuleContext(LLVMGetGlobalParent(fn));
     char features[128];
 
-    attribute(fn, "target-cpu", targets[isa].cpu);
-    attribute(fn, "target-features", features_of(isa, features, sizeof features));
-    attribute(fn, "prefer-vector-width", targets[isa].width);
-    attribute(fn, "min-legal-vector-width", targets[isa].width);
+    attribute(fn, "target-cpu", targets[shape->isa].cpu);
+    attribute(fn, "target-features", features_of(shape, features, sizeof features));
+    attribute(fn, "prefer-vector-width", targets[shape->isa].width);
+    attribute(fn, "min-legal-vector-width", targets[shape->isa].width);
     attribute(fn, "probe-stack", "inline-asm"); /* a frame larger than the guard page must not step over it */
     attribute(fn, "no-builtins", "");
     LLVMAddAttributeAtIndex(fn, LLVMAttributeFunctionIndex,
                             LLVMCreateEnumAttribute(c, LLVMGetEnumAttributeKindForName("nounwind", 8), 0));
 }
 
-static LLVMTargetMachineRef machine(enum jit_isa isa, char *why, size_t size)
+static LLVMTargetMachineRef machine(const struct jit_shape *shape, char *why, size_t size)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     LLVMTargetRef target;
@@ -109,8 +78,8 @@ static LLVMTargetMachineRef machine(enum jit_isa isa, char *why, size_t size)
         LLVMDisposeMessage(message);
         return NULL;
     }
-    return LLVMCreateTargetMachine(target, "x86_64-unknown-linux-gnu", targets[isa].cpu,
-                                   features_of(isa, features, sizeof features), LLVMCodeGenLevelDefault, LLVMRelocPIC,
+    return LLVMCreateTargetMachine(target, "x86_64-unknown-linux-gnu", targets[shape->isa].cpu,
+                                   features_of(shape, features, sizeof features), LLVMCodeGenLevelDefault, LLVMRelocPIC,
                                    LLVMCodeModelSmall);
 }
 
@@ -140,9 +109,9 @@ static void dump_assembly(LLVMTargetMachineRef tm, LLVMModuleRef module)
     LLVMDisposeModule(copy);
 }
 
-LLVMMemoryBufferRef jit_code_generate(LLVMModuleRef module, enum jit_isa isa, char *why, size_t size)
+LLVMMemoryBufferRef jit_code_generate(LLVMModuleRef module, const struct jit_shape *shape, char *why, size_t size)
 {
-    LLVMTargetMachineRef tm = machine(isa, why, size);
+    LLVMTargetMachineRef tm = machine(shape, why, size);
     LLVMPassBuilderOptionsRef options;
     LLVMMemoryBufferRef object = NULL;
     LLVMTargetDataRef layout;

@@ -7,12 +7,12 @@
 #include "jit/jit.h"
 
 /* Optimise the module and generate an object file; NULL and 'why' when LLVM refuses. */
-LLVMMemoryBufferRef jit_code_generate(LLVMModuleRef module, enum jit_isa isa, char *why, size_t size);
+LLVMMemoryBufferRef jit_code_generate(LLVMModuleRef module, const struct jit_shape *shape, char *why, size_t size);
 /* The attributes that every function compiled for the instruction set carries. */
-void jit_code_attributes(LLVMValueRef fn, enum jit_isa isa);
+void jit_code_attributes(LLVMValueRef fn, const struct jit_shape *shape);
 
-/* Link the object's sections into one position-independent image with its one function at the start, in a sealed memory
- * file, and map that read-execute. NULL and 'why' when it refers to anything outside itself. */
-void *jit_object_map(const void *object, size_t n, size_t *image_size, char *why, size_t size);
+/* Link the object's sections into one position-independent image with its one function at the start, malloc'd. NULL and 'why'
+ * when it refers to anything outside itself. */
+void *jit_object_link(const void *object, size_t n, size_t *image_size, char *why, size_t size);
 
 #endif

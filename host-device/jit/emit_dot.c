@@ -7,7 +7,7 @@ typedef LLVMValueRef V;
 
 static bool has_vnni(const struct emit *e)
 {
-    return e->wide && e->shape.isa == JIT_ISA_V4 && __builtin_cpu_supports("avx512vnni");
+    return e->wide && e->shape.isa == JIT_ISA_V4 && e->shape.extensions & JIT_EXT_avx512vnni;
 }
 
 static V half_of(struct emit *e, V v, unsigned half)

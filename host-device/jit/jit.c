@@ -2,10 +2,13 @@
 /* The drive through the passes. */
 #include "jit/jit.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "jit/code.h"
 #include "jit/emit.h"
@@ -44,12 +47,12 @@ static void *translate(struct emit *e, size_t *size)
     type = LLVMFunctionType(e->none, &e->ptr, 1, false);
     e->fn = LLVMAddFunction(e->module, "kernel", type);
     e->env = LLVMGetParam(e->fn, 0);
-    jit_code_attributes(e->fn, e->shape.isa);
+    jit_code_attributes(e->fn, &e->shape);
     if (!setjmp(e->fail)) {
         emit_function(e);
-        object = jit_code_generate(e->module, e->shape.isa, e->why, e->why_size);
+        object = jit_code_generate(e->module, &e->shape, e->why, e->why_size);
         if (object) {
-            image = jit_object_map(LLVMGetBufferStart(object), LLVMGetBufferSize(object), size, e->why, e->why_size);
+            image = jit_object_link(LLVMGetBufferStart(object), LLVMGetBufferSize(object), size, e->why, e->why_size);
             LLVMDisposeMemoryBuffer(object);
         }
     }
@@ -100,7 +103,7 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void *jit_translate(const struct interp_kernel *k, const struct jit_shape *shape, struct jit_report *report)
+void *jit_generate(const struct interp_kernel *k, const struct jit_shape *shape, struct jit_report *report)
 {
     struct jit_uniform u = {0};
     struct jit_flow flow;
@@ -122,4 +125,41 @@ void *jit_translate(const struct interp_kernel *k, const struct jit_shape *shape
     }
     report->seconds = now() - report->seconds;
     return image;
+}
+
+/* Sealed: nobody can write to it any more, neither through the file nor through a mapping. */
+static void *seal_and_map(const uint8_t *code, size_t n)
+{
+    int fd = memfd_create("vgpu-code", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    void *at = MAP_FAILED;
+    size_t done = 0;
+
+    while (fd >= 0 && done < n) {
+        ssize_t m = write(fd, code + done, n - done);
+
+        if (m <= 0)
+            break;
+        done += (size_t)m;
+    }
+    if (fd >= 0 && done == n && !fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+        at = mmap(NULL, n, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+    if (fd >= 0)
+        close(fd);
+    return at == MAP_FAILED ? NULL : at;
+}
+
+void *jit_translate(const struct interp_kernel *k, const struct jit_shape *shape, struct jit_report *report)
+{
+    struct jit_shape here = *shape;
+    void *code, *at = NULL;
+
+    here.extensions = jit_extensions(here.isa);
+    code = jit_generate(k, &here, report);
+    if (code) {
+        at = seal_and_map(code, report->code_bytes);
+        if (!at)
+            snprintf(report->why, sizeof report->why, "code cannot be mapped");
+    }
+    free(code);
+    return at;
 }

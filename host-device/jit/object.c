@@ -4,13 +4,10 @@
 #include "jit/code.h"
 
 #include <elf.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 struct link {
     const uint8_t *file;
@@ -133,42 +130,15 @@ static bool relocate_all(struct link *k)
     return true;
 }
 
-/* Sealed: nobody can write to it any more, neither through the file nor through a mapping. */
-static void *seal_and_map(struct link *k)
-{
-    int fd = memfd_create("vgpu-code", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    void *at = MAP_FAILED;
-    size_t done = 0;
-
-    if (fd < 0) {
-        bad(k, "no memory file for code");
-        return NULL;
-    }
-    while (done < k->size) {
-        ssize_t n = write(fd, k->image + done, k->size - done);
-
-        if (n <= 0)
-            break;
-        done += (size_t)n;
-    }
-    if (done == k->size && !fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-        at = mmap(NULL, k->size, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
-    close(fd);
-    if (at != MAP_FAILED)
-        return at;
-    bad(k, "code cannot be mapped");
-    return NULL;
-}
-
-void *jit_object_map(const void *object, size_t n, size_t *image_size, char *why, size_t size)
+void *jit_object_link(const void *object, size_t n, size_t *image_size, char *why, size_t size)
 {
     struct link k = {.file = object, .n = n, .why = why, .why_size = size};
-    void *at = NULL;
+    bool good = read_head(&k) && lay_out(&k) && relocate_all(&k);
 
-    if (read_head(&k) && lay_out(&k) && relocate_all(&k))
-        at = seal_and_map(&k);
     *image_size = k.size;
     free(k.place);
+    if (good)
+        return k.image;
     free(k.image);
-    return at;
+    return NULL;
 }
