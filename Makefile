@@ -3,7 +3,7 @@
 BUILD ?= build
 MESON_TEST = meson test -C $(BUILD) --print-errorlogs
 
-.PHONY: all deps configure check unit conformance vm-test vm-shell bench payloads install clean
+.PHONY: all deps configure check unit conformance fuzz vm-test vm-shell bench payloads install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -23,6 +23,11 @@ unit: all
 
 conformance: all
 	$(MESON_TEST) --suite conformance
+
+# A longer run of the fuzz targets, TIME seconds each, under clang's libFuzzer.
+TIME ?= 600
+fuzz:
+	tests/fuzz/run $(TIME)
 
 vm-test: deps
 	@scenarios/vm-test $(BUILD)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One guest process's executor: it takes commands from one channel's ring and runs them, in order.
  *
- *   main.c     start, the loop that reads the ring, the end
+ *   main.c     start, sleeping and waking, the end
+ *   ring.c     commands out of the ring, answers              commands 0x01 to 0x03
  *   memory.c   extents, mappings, copies            commands 0x10 to 0x19
  *   module.c   images, functions, variables         commands 0x20 to 0x25
  *   launch.c   kernels                              command  0x30, on pool.c and an engine

@@ -7,6 +7,7 @@
 #include "executor/executor.h"
 #include "executor/heap.h"
 #include "executor/pool.h"
+#include "executor/watchdog.h"
 #include "interp/interp.h"
 #include "ring_commands.h"
 #include "ring_decode.h"
@@ -98,7 +99,9 @@ uint32_t vgx_cmd_launch(void *executor, const struct vgpu_cmd_launch *c, const v
 
     vgx_engine_prepare(&f->engine, f->kernel, f->ptx->name, &launch);
     start = seconds();
+    launch.cancel = vgx_watchdog_begin();
     vg_pool_launch(x->pool, f->kernel, &launch, &fault);
+    vgx_watchdog_end();
     vg_log(VG_LOG_DEBUG, "launch %" PRIu64 " %s grid %u,%u,%u block %u,%u,%u shared %u %.3f ms", launch.grid_id, f->ptx->name,
            c->grid[0], c->grid[1], c->grid[2], c->block[0], c->block[1], c->block[2], c->shared, (seconds() - start) * 1e3);
     if (fault.code)

@@ -167,7 +167,11 @@ static void start_block(struct block *b, uint64_t index)
 
 static bool stopped(struct interp_worker *w)
 {
-    if (w->launch->cancel && *w->launch->cancel)
+    uint32_t cancel = w->launch->cancel ? *w->launch->cancel : 0;
+
+    if (cancel == VG_FAULT_TIMEOUT)
+        fault_record(w, NULL, NULL, -1, VG_FAULT_TIMEOUT, 0, "ended by the watchdog");
+    else if (cancel)
         fault_record(w, NULL, NULL, -1, VG_FAULT_CANCELLED, 0, "launch cancelled");
     return atomic_load_explicit(&w->grid->stop, memory_order_relaxed);
 }

@@ -29,7 +29,8 @@ struct vg_launch {
     bool cooperative;                       /* all blocks are resident at once */
     uint64_t grid_workspace;                /* cooperative: device address behind %envreg1:%envreg2, zeroed, 64 bytes or more */
     uint32_t sm_count;                      /* what %nsmid reports */
-    const volatile uint32_t *cancel;        /* not 0: end the launch soon, with VG_FAULT_CANCELLED */
+    const volatile uint32_t *cancel;        /* not 0: end the launch soon, with VG_FAULT_CANCELLED, or if it is
+                                               VG_FAULT_TIMEOUT with that */
     /* Device printf: called in some order, a whole formatted line or piece at a time. */
     void (*print)(void *arg, const char *text, size_t n);
     void *print_arg;
