@@ -38,6 +38,7 @@ struct emit {
     LLVMBasicBlockRef *at;       /* by block */
     bool *spins;                 /* by loop: lanes may wait there for lanes that have left it */
     LLVMValueRef present, fuel;  /* variables */
+    LLVMValueRef arguments;      /* of functions that the kernel calls; NULL: none yet */
     struct jit_next next;
     unsigned operations;         /* instructions left to them */
     bool lists_operations;
@@ -84,6 +85,22 @@ LLVMValueRef emit_reg(struct emit *e, int32_t reg, bool wide);
 /* Two ways from here, of which 'likely' is expected. */
 void emit_branch(struct emit *e, LLVMValueRef cond, LLVMBasicBlockRef likely, LLVMBasicBlockRef other);
 
+/* ---- emit_vector.c: vectors of any length ---- */
+#define EMIT_SHUFFLE_MAX 256
+/* Elements of a, and of b behind them (NULL: none). */
+LLVMValueRef emit_shuffle(struct emit *e, LLVMValueRef a, LLVMValueRef b, const unsigned *pick, unsigned n);
+/* n elements from 'first' on. */
+LLVMValueRef emit_part(struct emit *e, LLVMValueRef v, unsigned first, unsigned n);
+/* n parts (a power of two) in a row; the array is used up. */
+LLVMValueRef emit_join(struct emit *e, LLVMValueRef *parts, unsigned n);
+LLVMTypeRef emit_many(struct emit *e, unsigned bits, unsigned n);
+LLVMTypeRef emit_floats(struct emit *e, unsigned n);
+LLVMValueRef emit_fill(struct emit *e, unsigned bits, unsigned n, uint64_t v);
+/* 32-bit lanes of a native vector. */
+unsigned emit_native(const struct emit *e);
+/* Memory of the kernel's stack frame, aligned to 64 bytes. */
+LLVMValueRef emit_scratch(struct emit *e, unsigned bytes);
+
 /* ---- emit_operation.c ---- */
 /* Let the interpreter's operations execute the instruction, for these lanes (i32), and fetch its results. */
 void emit_operation(struct emit *e, LLVMValueRef lanes);
@@ -93,8 +110,8 @@ LLVMValueRef emit_operation_result(struct emit *e, int32_t reg);
 
 /* ---- The instructions that have code of their own. Each says whether it emitted this one ---- */
 typedef bool emit_fn(struct emit *e);
-emit_fn emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot;
-#define JIT_EMITTERS emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot
+emit_fn emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot, emit_mma;
+#define JIT_EMITTERS emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot, emit_mma
 
 /* ---- emit_leave.c: the interpreter goes on with the warp; each ends its LLVM block ---- */
 /* From the instruction being emitted on. */

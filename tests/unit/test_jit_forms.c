@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Instructions one by one in both engines, on numbers of every kind: what they write must be the same, bit for bit.
+ *
+ *   test_jit_forms [PART]          only rows whose text contains PART
+ *
+ * A row's text reads %r0 ... %r15, and the same bits as %f0 ... %f7, %h0 ... %h7 (their low halves), %rd0 ... %rd7 (pairs), %p0
+ * ... %p3 (lowest bits), and writes %r16 ... %r23. */
+#include "interp_fixture.h"
+
+#define THREADS 64
+#define BLOCKS 8
+#define IN 16
+#define OUT 8
+
+struct form {
+    const char *text;
+    bool left; /* it may be left to operations; else only the baseline instruction set may */
+};
+
+/* ---- Numbers ---- */
+
+static uint64_t state;
+
+static uint32_t pick(uint32_t n)
+{
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(state >> 33) % n;
+}
+
+static uint32_t any(void)
+{
+    return pick(1u << 16) << 16 | pick(1u << 16);
+}
+
+static uint32_t half(void)
+{
+    static const uint16_t special[] = {0, 0x8000, 1, 0x8001, 0x3ff, 0x400, 0x3c00, 0xbc00, 0x7bff, 0xfbff, 0x7c00, 0xfc00, 0x7e00, 0x7d01,
+                                       0xffff, 0x3555, 0x7f80, 0xff80, 0x7fc0, 0x0080};
+
+    return pick(4) ? pick(1u << 16) : special[pick(sizeof special / sizeof *special)];
+}
+
+static uint32_t number(unsigned kind)
+{
+    static const uint32_t special[] = {0, 0x80000000, 1, 0x80000001, 0x007fffff, 0x00800000, 0x3f800000, 0xbf800000, 0x7f7fffff, 0xff7fffff,
+                                       0x7f800000, 0xff800000, 0x7fc00000, 0x7f800001, 0xffffffff, 0x7fffffff, 0x4b800000, 0x33000000,
+                                       0x477ff000, 0x38800000, 0x37ffffff, 31, 32, 33, 255, 256, 0xffff, 0x10000, 0xffffff, 0x7e800001};
+
+    switch (kind == 3 ? pick(6) : kind) {
+    case 0: /* halves of moderate size */
+        return ((any() & 0x83ff83ffu) | (12 + pick(7)) << 10 | (12 + pick(7)) << 26);
+    case 1: /* floats of moderate size */
+        return (any() & 0x807fffffu) | (120 + pick(14)) << 23;
+    case 2:
+        return any();
+    case 3:
+        return special[pick(sizeof special / sizeof *special)];
+    case 4:
+        return half() << 16 | half();
+    default:
+        return pick(40);
+    }
+}
+
+static void fill(void)
+{
+    for (uint32_t k = 0; k < THREADS * BLOCKS * IN; k++)
+        fx_in[k] = number(k / (32 * IN) % 4); /* each warp has its kind */
+}
+
+/* ---- A row ---- */
+
+static const char *body(const struct form *f)
+{
+    static char text[16384];
+    int n = snprintf(text, sizeof text, ".reg .f32 %%x<8>; .reg .b16 %%k<8>;\nmad.wide.u32 %%rd16, %%gi, %d, %%in; mad.wide.u32 %%rd17, %%gi, %d, %%out;\n", 4 * IN, 4 * OUT);
+
+    for (int k = 0; k < IN; k += 4)
+        n += snprintf(text + n, sizeof text - (size_t)n, "ld.global.v4.u32 {%%r%d, %%r%d, %%r%d, %%r%d}, [%%rd16 + %d];\n", k, k + 1, k + 2, k + 3, 4 * k);
+    for (int k = 0; k < OUT; k++)
+        n += snprintf(text + n, sizeof text - (size_t)n, "mov.b32 %%r%d, 0; mov.b32 %%f%d, %%r%d; cvt.u16.u32 %%h%d, %%r%d; mov.b64 %%rd%d, {%%r%d, %%r%d};\n",
+                      IN + k, k, k, k, k, k, 2 * k, 2 * k + 1);
+    for (int k = 0; k < 4; k++)
+        n += snprintf(text + n, sizeof text - (size_t)n, "and.b32 %%r24, %%r%d, 1; setp.ne.u32 %%p%d, %%r24, 0;\n", k, k);
+    n += snprintf(text + n, sizeof text - (size_t)n, "%s\n", f->text);
+    for (int k = 0; k < OUT; k += 4)
+        n += snprintf(text + n, sizeof text - (size_t)n, "st.global.v4.u32 [%%rd17 + %d], {%%r%d, %%r%d, %%r%d, %%r%d};\n", 4 * k, IN + k, IN + k + 1,
+                      IN + k + 2, IN + k + 3);
+    return text;
+}
+
+static bool same(const struct form *f)
+{
+    static uint32_t want[THREADS * BLOCKS * OUT];
+    uint32_t at = 0, n = THREADS * BLOCKS * OUT;
+    bool first, second;
+
+    fx_interprets = true;
+    first = fx_run(body(f), .block = THREADS, .grid = BLOCKS);
+    memcpy(want, fx_out, sizeof want);
+    fx_interprets = false;
+    fx_report = (struct jit_report){.operations = 0};
+    second = fx_run(body(f), .block = THREADS, .grid = BLOCKS);
+    while (at < n && fx_out[at] == want[at])
+        at++;
+    if (at < n) {
+        const uint32_t *in = fx_in + at / OUT * IN;
+
+        diag("thread %u, %%r%u: %#x, the interpreter has %#x", at / OUT, IN + at % OUT, fx_out[at], want[at]);
+        diag("from %#x %#x %#x %#x", in[0], in[1], in[2], in[3]);
+    }
+    if (fx_report.why[0])
+        diag("%s", fx_report.why);
+    if (fx_report.operations && !f->left && jit_isa_default() != JIT_ISA_BASE) {
+        diag("%u instructions are left to operations", fx_report.operations);
+        return false;
+    }
+    return first && second && at == n && !fx_report.why[0];
+}
+
+/* ---- The rows ---- */
+
+#define A4 "{%r0, %r1, %r2, %r3}"
+#define A2 "{%r0, %r1}"
+#define B2 "{%r4, %r5}"
+#define B1 "{%r4}"
+#define C4 "{%r8, %r9, %r10, %r11}"
+#define C2 "{%r8, %r9}"
+#define D4 "{%r16, %r17, %r18, %r19}"
+#define D2 "{%r16, %r17}"
+#define MMA(shape, d, types, a, b, c) {"mma.sync.aligned." shape ".row.col" types " " d ", " a ", " b ", " c ";"}
+#define MMA_BYTES(ta, tb) \
+    MMA("m16n8k32", D4, ".s32." ta "." tb ".s32", A4, B2, C4), MMA("m16n8k16", D4, ".s32." ta "." tb ".s32", A2, B1, C4), \
+    MMA("m8n8k16", D2, ".s32." ta "." tb ".s32", "{%r0}", B1, C2), \
+    MMA("m16n8k32", D4, ".satfinite.s32." ta "." tb ".s32", A4, B2, C4), MMA("m8n8k16", D2, ".satfinite.s32." ta "." tb ".s32", "{%r0}", B1, C2)
+#define MMA_MANY "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 " D4 ", " A4 ", " B2 ", " D4 ";"
+#define MMA_MANY_BYTES "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 " D4 ", " A4 ", " B2 ", " D4 ";"
+#define FOUR(x) x x x x
+#define SIXTEEN(x) FOUR(x) FOUR(x) FOUR(x) FOUR(x)
+static const struct form forms[] = {
+    MMA_BYTES("s8", "s8"), MMA_BYTES("s8", "u8"), MMA_BYTES("u8", "s8"), MMA_BYTES("u8", "u8"),
+    MMA("m16n8k16", D4, ".f32.f16.f16.f32", A4, B2, C4), MMA("m16n8k8", D4, ".f32.f16.f16.f32", A2, B1, C4),
+    MMA("m16n8k16", D2, ".f16.f16.f16.f16", A4, B2, C2), MMA("m16n8k8", D2, ".f16.f16.f16.f16", A2, B1, C2),
+    MMA("m16n8k16", D4, ".f32.bf16.bf16.f32", A4, B2, C4), MMA("m16n8k8", D4, ".f32.bf16.bf16.f32", A2, B1, C4),
+    MMA("m16n8k8", D4, ".f32.tf32.tf32.f32", A4, B2, C4), MMA("m16n8k4", D4, ".f32.tf32.tf32.f32", A2, B1, C4),
+    {SIXTEEN(MMA_MANY)}, {SIXTEEN(MMA_MANY_BYTES)}, /* so many call a function */
+};
+
+int main(int argc, char **argv)
+{
+    fx_setup();
+    for (size_t k = 0; k < sizeof forms / sizeof *forms; k++) {
+        state = k;
+        fill();
+        if (argc < 2 || strstr(forms[k].text, argv[1]))
+            ok(same(&forms[k]), "%.100s", forms[k].text);
+    }
+    return tap_done();
+}
