@@ -6,7 +6,7 @@ lane_op *LANES(lanes_select_matrix)(const struct ptx_insn *insn, const struct la
 {
     switch (insn->op) {
     case PTX_OP_mma:
-        return LANES(mma_select)(insn, w);
+        return (insn->flags & PTX_FLAG_SP ? LANES(mma_sparse_select) : LANES(mma_select))(insn, w);
     case PTX_OP_wmma:
         return LANES(wmma_select)(insn, w);
     case PTX_OP_ldmatrix:

@@ -85,6 +85,6 @@ static inline unsigned mma_registers(unsigned type) /* of a block */
 void mma_store(const struct lane_args *args, const uint32_t (*out)[LANES_PER_WARP], unsigned n);
 
 /* The selectors behind lanes_select_matrix. */
-lane_selector LANES(mma_select), LANES(wmma_select), LANES(ldmatrix_select);
+lane_selector LANES(mma_select), LANES(mma_sparse_select), LANES(wmma_select), LANES(ldmatrix_select);
 
 #endif

@@ -389,6 +389,16 @@ static void check_copy(struct check *c)
         refuse(c, "is not a size that can be copied");
 }
 
+/* mma.sp, chapter 9.7.14.6.1: a selector that names no metadata has no defined result. */
+static void check_selector(struct check *c)
+{
+    unsigned n = ptx_sparsity_selectors(c->insn);
+
+    c->place = 6;
+    if (c->insn->ops[5].imm >= n)
+        refuse(c, "is not a sparsity selector of this shape, which has %u", n);
+}
+
 void ptx_check_insn(struct ptx_parser *ps, struct ptx_insn *insn, const struct ptx_mnemonic *mn)
 {
     struct check c = {.ps = ps, .insn = insn, .mn = mn};
@@ -417,4 +427,6 @@ void ptx_check_insn(struct ptx_parser *ps, struct ptx_insn *insn, const struct p
         note_barrier(&c);
     if (insn->op == PTX_OP_cp && !insn->submode)
         check_copy(&c);
+    if (insn->op == PTX_OP_mma && insn->flags & PTX_FLAG_SP)
+        check_selector(&c);
 }

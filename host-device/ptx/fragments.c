@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How many registers a lane holds of a matrix: chapters 9.7.14.5 (mma), 9.7.14.4 (wmma). */
+/* How many registers a lane holds of a matrix: chapters 9.7.14.5 (mma), 9.7.14.6 (mma.sp), 9.7.14.4 (wmma). */
 #include "ptx/rules.h"
 
 static const struct {
@@ -59,4 +59,13 @@ unsigned ptx_fragment_registers(const struct ptx_insn *insn, char fragment, uint
     if (t == PTX_TYPE_f64)
         return elements / 32;
     return elements * ptx_type_bits[t] / 32 / 32;
+}
+
+unsigned ptx_sparsity_selectors(const struct ptx_insn *insn)
+{
+    unsigned bits = ptx_type_bits[insn->types[1]];
+    unsigned chunk = bits == 4 ? 8 : bits == 32 ? 2 : 4; /* columns that four bits of metadata describe */
+    unsigned holders = shapes[insn->shape].k / (4 * chunk);
+
+    return 4 / holders;
 }

@@ -43,4 +43,7 @@ const struct ptx_mnemonic *ptx_decode_mnemonic(struct ptx_parser *ps, const char
  * the types. 'fragment' is 'a', 'b', 'c' or 'd'. */
 unsigned ptx_fragment_registers(const struct ptx_insn *insn, char fragment, uint8_t *type);
 
+/* mma.sp: how many sparsity selectors there are, 4, 2 or 1. The metadata of 16 rows lies in 1, 2 or all 4 lanes of each four. */
+unsigned ptx_sparsity_selectors(const struct ptx_insn *insn);
+
 #endif

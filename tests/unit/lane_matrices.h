@@ -64,6 +64,35 @@ static uint64_t fragment_get(const struct lane_registers *r, unsigned type, unsi
     return r[i / per].u32[lane] >> (i % per * bits) & (~(uint64_t)0 >> (64 - bits));
 }
 
+static inline void fragment_fill(struct lane_registers *r, unsigned type, unsigned registers)
+{
+    const unsigned bits = bits_of(type), per = bits == 64 ? 1 : 32 / bits;
+
+    for (unsigned i = 0; i < registers; i++)
+        for (unsigned l = 0; l < 32; l++) {
+            r[i].u64[l] = bits == 64 ? random_element(type) : r[i].u64[l];
+            for (unsigned e = 0; bits < 64 && e < per; e++)
+                r[i].u32[l] = (e ? r[i].u32[l] : 0) | (uint32_t)random_element(type) << (e * bits);
+        }
+}
+
+/* Lane and element to row and column, as the ISA's figures have it. */
+struct place {
+    unsigned row, column;
+};
+
+static inline struct place place_b(unsigned type, unsigned lane, unsigned i)
+{
+    const unsigned g = lane / 4, t = lane % 4, e = bits_of(type) == 64 ? 1 : 32 / bits_of(type);
+
+    return (struct place){t * e + i % e + i / e * 4 * e, g};
+}
+
+static inline struct place place_c(unsigned lane, unsigned i)
+{
+    return (struct place){i < 2 ? lane / 4 : lane / 4 + 8, lane % 4 * 2 + i % 2};
+}
+
 static double a[64][256], b[256][64], c[64][64];
 
 /* d = a b + c at one place, as the accumulator type has it; for floats, whether 'got' is near it. */

@@ -20,6 +20,9 @@ static const char *const bodies[] = {
     "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%f0, %f1, %f2, %f3}, {%r0, %r1, %r2, %r3}, {%r4, %r5}, {%f0, %f1, %f2, %f3};"
     ".shared .align 16 .b8 sm[512]; mov.u32 %r7, sm; mad.lo.u32 %r7, %ti, 16, %r7;"
     "ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%r0, %r1, %r2, %r3}, [%r7]; dp4a.s32.s32 %r0, %r1, %r2, %r3; mov.b64 {%r1, %r2}, %rd0;",
+    "mma.sp.sync.aligned.m16n8k64.row.col.s32.s8.u8.s32 {%r0, %r1, %r2, %r3}, {%r0, %r1, %ti, %r3}, {%r4, %r5, %gi, %r7},"
+    "{%r0, %r1, %r2, %r3}, %r4, 0; mul.lo.u32 %r4, %ti, 0x9e3779b9;"
+    "mma.sp.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%f0, %f1, %f2, %f3}, {%r0, %r1}, {%r2, %r3}, {%f0, %f1, %f2, %f3}, %r4, 3;",
     ".local .align 8 .b8 a[16]; mov.u64 %rd0, fmt; mov.u64 %rd1, a; cvta.local.u64 %rd1, %rd1; st.u32 [%rd1], 5;"
     "{ .param .b64 p; .param .b64 q; .param .b32 r; st.param.b64 [p], %rd0; st.param.b64 [q], %rd1; call (r), vprintf, (p, q); }",
 };

@@ -7,41 +7,12 @@
 
 static struct lane_registers before[8];
 
-static void fragment_fill(struct lane_registers *r, unsigned type, unsigned registers)
-{
-    const unsigned bits = bits_of(type), per = bits == 64 ? 1 : 32 / bits;
-
-    for (unsigned i = 0; i < registers; i++)
-        for (unsigned l = 0; l < 32; l++) {
-            r[i].u64[l] = bits == 64 ? random_element(type) : r[i].u64[l];
-            for (unsigned e = 0; bits < 64 && e < per; e++)
-                r[i].u32[l] = (e ? r[i].u32[l] : 0) | (uint32_t)random_element(type) << (e * bits);
-        }
-}
-
-/* Lane and element to row and column, as the ISA's figures have it. */
-struct place {
-    unsigned row, column;
-};
-
 static struct place place_a(const struct shape *sh, unsigned type, unsigned lane, unsigned i)
 {
     const unsigned g = lane / 4, t = lane % 4, e = bits_of(type) == 64 ? 1 : 32 / bits_of(type), r = i / e;
 
     return sh->m == 16 ? (struct place){r % 2 ? g + 8 : g, t * e + i % e + r / 2 * 4 * e}
                        : (struct place){g, t * e + i % e + r * 4 * e};
-}
-
-static struct place place_b(unsigned type, unsigned lane, unsigned i)
-{
-    const unsigned g = lane / 4, t = lane % 4, e = bits_of(type) == 64 ? 1 : 32 / bits_of(type);
-
-    return (struct place){t * e + i % e + i / e * 4 * e, g};
-}
-
-static struct place place_c(unsigned lane, unsigned i)
-{
-    return (struct place){i < 2 ? lane / 4 : lane / 4 + 8, lane % 4 * 2 + i % 2};
 }
 
 static bool mma_once(lane_op *op, const struct ptx_insn *insn, const struct shape *sh, bool alias)
@@ -227,8 +198,6 @@ static void test_f64_rounding(void)
 static void test_refusals(void)
 {
     static const struct ptx_insn refused[] = {
-        {.op = PTX_OP_mma, .shape = PTX_shape_m16n8k16, .ntypes = 4, .layout_a = 'r', .layout_b = 'c', .flags = PTX_FLAG_SP,
-         .types = {PTX_TYPE_f32, PTX_TYPE_f16, PTX_TYPE_f16, PTX_TYPE_f32}},
         {.op = PTX_OP_mma, .shape = PTX_shape_m16n8k64, .ntypes = 4, .layout_a = 'r', .layout_b = 'c',
          .types = {PTX_TYPE_f32, PTX_TYPE_f16, PTX_TYPE_f16, PTX_TYPE_f32}},
         {.op = PTX_OP_mma, .shape = PTX_shape_m16n8k16, .ntypes = 4, .layout_a = 'r', .layout_b = 'c',

@@ -216,8 +216,8 @@ bool own_next(struct own_entry *e)
 int main(int argc, char **argv)
 {
     static const char *const folders[] = {"", "/ptx", "/in", "/out"};
-    static void (*const families[])(void) = {gen_call,  gen_flow,    gen_masks,  gen_memory, gen_data,
-                                             gen_async, gen_barrier, gen_atomic, gen_fp8,    gen_mma};
+    static void (*const families[])(void) = {gen_call,    gen_flow,   gen_masks, gen_memory, gen_data,      gen_async,
+                                             gen_barrier, gen_atomic, gen_fp8,   gen_mma,    gen_mma_sparse};
     char path[4096];
 
     if (argc != 2) {

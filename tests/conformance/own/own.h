@@ -63,6 +63,7 @@ void gen_barrier(void);
 void gen_atomic(void);
 void gen_fp8(void);
 void gen_mma(void);
+void gen_mma_sparse(void);
 
 /* Numbers. */
 static inline uint32_t bits_f32(float x)
