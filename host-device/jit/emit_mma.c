@@ -127,7 +127,7 @@ static V function_of(struct emit *e, const struct mma *like, mma_body *body)
         return fn;
     fn = LLVMAddFunction(e->module, name, LLVMFunctionType(e->none, &e->ptr, 1, false));
     LLVMSetLinkage(fn, LLVMInternalLinkage);
-    jit_code_attributes(fn, e->shape.isa);
+    jit_code_attributes(fn, &e->shape);
     LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->context, fn, ""));
     base = LLVMGetParam(fn, 0);
     for (unsigned k = 0; k < m.n_c; k++)

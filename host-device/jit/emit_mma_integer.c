@@ -20,7 +20,7 @@ struct way {
 
 static bool has_vnni(const struct emit *e)
 {
-    return e->shape.isa == JIT_ISA_V4 && __builtin_cpu_supports("avx512vnni");
+    return e->shape.isa == JIT_ISA_V4 && e->shape.extensions & JIT_EXT_avx512vnni;
 }
 
 static bool is_signed(uint8_t type)

@@ -78,6 +78,7 @@ static inline void fx_setup(void)
 
 #ifdef FX_COMPILE
 static bool fx_interprets;
+static uint32_t fx_without; /* extensions that code is not to use */
 static struct jit_report fx_report;
 
 static inline void fx_compile(struct interp_kernel *k, const struct vg_launch *launch)
@@ -86,6 +87,7 @@ static inline void fx_compile(struct interp_kernel *k, const struct vg_launch *l
     void *image;
 
     memcpy(shape.block, launch->block, sizeof shape.block);
+    shape.extensions = jit_extensions(shape.isa) & ~fx_without;
     if (fx_interprets || !(image = jit_translate(k, &shape, &fx_report)))
         return;
     if (!jit_install(k, shape.block, image, fx_report.code_bytes))

@@ -89,7 +89,7 @@ static const char *body(const struct form *f)
     return text;
 }
 
-static bool same(const struct form *f)
+static bool same(const struct form *f, uint32_t without)
 {
     static uint32_t want[THREADS * BLOCKS * OUT];
     uint32_t at = 0, n = THREADS * BLOCKS * OUT;
@@ -99,6 +99,7 @@ static bool same(const struct form *f)
     first = fx_run(body(f), .block = THREADS, .grid = BLOCKS);
     memcpy(want, fx_out, sizeof want);
     fx_interprets = false;
+    fx_without = without;
     fx_report = (struct jit_report){.operations = 0};
     second = fx_run(body(f), .block = THREADS, .grid = BLOCKS);
     while (at < n && fx_out[at] == want[at])
@@ -148,12 +149,17 @@ static const struct form forms[] = {
 
 int main(int argc, char **argv)
 {
+    bool extended = jit_extensions(jit_isa_default());
+
     fx_setup();
     for (size_t k = 0; k < sizeof forms / sizeof *forms; k++) {
         state = k;
         fill();
-        if (argc < 2 || strstr(forms[k].text, argv[1]))
-            ok(same(&forms[k]), "%.100s", forms[k].text);
+        if (argc > 1 && !strstr(forms[k].text, argv[1]))
+            continue;
+        ok(same(&forms[k], 0), "%.100s", forms[k].text);
+        if (extended && !strncmp(forms[k].text, "mma", 3))
+            ok(same(&forms[k], ~0u), "%.100s, without extensions", forms[k].text);
     }
     return tap_done();
 }
