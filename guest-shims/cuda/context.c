@@ -8,14 +8,6 @@
 #include "cuda/driver.h"
 
 enum { STACK_MAX = 32, FLAGS_KNOWN = 0xff, SCHED_MASK = 7, API_VERSION = 3020 };
-enum { LIMIT_STACK, LIMIT_PRINTF, LIMIT_HEAP, LIMIT_SYNC_DEPTH, LIMIT_PENDING, LIMIT_L2_FETCH, LIMIT_PERSISTING_L2, LIMITS };
-
-/* What is reported before anything was set. */
-static const size_t default_limits[LIMITS] = {
-    [LIMIT_STACK] = 1024,      [LIMIT_PRINTF] = 7u << 20,   [LIMIT_HEAP] = 8u << 20,         [LIMIT_SYNC_DEPTH] = 2,
-    [LIMIT_PENDING] = 2048,    [LIMIT_L2_FETCH] = 64,       [LIMIT_PERSISTING_L2] = 0,
-};
-
 static _Thread_local struct CUctx_st *stack[STACK_MAX];
 static _Thread_local int depth; /* of the stack; the current context is its top */
 
@@ -29,7 +21,7 @@ static void init_context(struct CUctx_st *context, uint32_t flags)
     context->id = vgpu_new_id();
     context->flags = flags;
     context->cache_config = context->shared_config = 0;
-    memcpy(context->limits, default_limits, sizeof default_limits);
+    vgpu_limits_reset(context);
     context->legacy = (struct CUstream_st){.context = context, .id = 1, .legacy = true};
     context->alive = true;
     vgpu_driver.contexts++;
@@ -46,6 +38,7 @@ static void end_context(struct CUctx_st *context)
     vgpu_events_destroy(context);
     vgpu_streams_destroy(context);
     vgpu_pools_forget(context);
+    vgpu_arrays_destroy(context);
     vgpu_memory_free_owner(&vgpu_driver.memory, context);
     if (--vgpu_driver.contexts)
         return;
@@ -414,90 +407,6 @@ CUresult impl_cuCtxSynchronize(void)
     return impl_cuCtxSynchronize_v2(NULL);
 }
 
-CUresult impl_cuCtxGetLimit(size_t *value, CUlimit limit)
-{
-    struct CUctx_st *context;
-    int status = vgpu_enter(&context);
-
-    if (!status && !value)
-        status = CUDA_ERROR_INVALID_VALUE;
-    if (!status && (limit < 0 || limit >= LIMITS))
-        status = CUDA_ERROR_UNSUPPORTED_LIMIT;
-    if (!status)
-        *value = context->limits[limit];
-    return status;
-}
-
-/* What the executor has for kernels is fixed: a heap of the default's size, and a stack beyond what their frames are known to
- * need. Smaller values are kept and reported, larger ones are refused. The print area is emptied while one waits, and the L2
- * sizes are hints: any value will do. */
-static const size_t largest_limits[LIMITS] = {
-    [LIMIT_STACK] = 16u << 10, [LIMIT_HEAP] = 8u << 20,
-};
-
-CUresult impl_cuCtxSetLimit(CUlimit limit, size_t value)
-{
-    struct CUctx_st *context;
-    int status = vgpu_enter(&context);
-
-    if (!status && (limit < 0 || limit >= LIMITS))
-        status = CUDA_ERROR_UNSUPPORTED_LIMIT;
-    if (!status && limit == LIMIT_L2_FETCH && value > 128)
-        status = CUDA_ERROR_INVALID_VALUE;
-    if (!status && largest_limits[limit] && value > largest_limits[limit]) {
-        vgpu_log(VGPU_LOG_WARN, "cuCtxSetLimit: %zu is more than this device has for limit %d (%zu)", value, limit,
-                 largest_limits[limit]);
-        status = CUDA_ERROR_OUT_OF_MEMORY;
-    }
-    if (!status)
-        context->limits[limit] = value;
-    return status;
-}
-
-CUresult impl_cuCtxGetCacheConfig(CUfunc_cache *config)
-{
-    struct CUctx_st *context;
-    int status = vgpu_enter(&context);
-
-    if (!status && !config)
-        status = CUDA_ERROR_INVALID_VALUE;
-    if (!status)
-        *config = context->cache_config;
-    return status;
-}
-
-CUresult impl_cuCtxSetCacheConfig(CUfunc_cache config)
-{
-    struct CUctx_st *context;
-    int status = vgpu_enter(&context);
-
-    if (!status && (config < 0 || config > 3))
-        status = CUDA_ERROR_INVALID_VALUE;
-    if (!status)
-        context->cache_config = config;
-    return status;
-}
-
-CUresult impl_cuCtxGetSharedMemConfig(CUsharedconfig *config)
-{
-    struct CUctx_st *context;
-    int status = vgpu_enter(&context);
-
-    if (!status && !config)
-        status = CUDA_ERROR_INVALID_VALUE;
-    if (!status)
-        *config = 1; /* banks of four bytes: the only kind since 5.0 */
-    return status;
-}
-
-CUresult impl_cuCtxSetSharedMemConfig(CUsharedconfig config)
-{
-    struct CUctx_st *context;
-    int status = vgpu_enter(&context);
-
-    return status ? status : config < 0 || config > 2 ? CUDA_ERROR_INVALID_VALUE : 0;
-}
-
 CUresult impl_cuCtxGetApiVersion(CUcontext context, uint32_t *version)
 {
     int status = given(&context);
@@ -507,27 +416,6 @@ CUresult impl_cuCtxGetApiVersion(CUcontext context, uint32_t *version)
     if (!status)
         *version = API_VERSION;
     return status;
-}
-
-CUresult impl_cuCtxGetStreamPriorityRange(int32_t *least, int32_t *greatest)
-{
-    struct CUctx_st *context;
-    int status = vgpu_enter(&context);
-
-    if (status)
-        return status;
-    if (least)
-        *least = 0;
-    if (greatest)
-        *greatest = -5;
-    return 0;
-}
-
-CUresult impl_cuCtxResetPersistingL2Cache(void)
-{
-    struct CUctx_st *context;
-
-    return vgpu_enter(&context);
 }
 
 CUresult impl_cuCtxEnablePeerAccess(CUcontext peer, uint32_t flags)
@@ -550,4 +438,49 @@ CUresult impl_cuCtxDisablePeerAccess(CUcontext peer)
     if (!status)
         status = vgpu_context_check(peer);
     return status ? status : 705; /* CUDA_ERROR_PEER_ACCESS_NOT_ENABLED */
+}
+
+/* ---- use counts of before CUDA 4 ---- */
+
+CUresult impl_cuCtxAttach(CUcontext *result, uint32_t flags)
+{
+    struct CUctx_st *context;
+    int status = vgpu_enter(&context);
+
+    if (!status && (!result || flags))
+        status = CUDA_ERROR_INVALID_VALUE;
+    if (status)
+        return status;
+    pthread_mutex_lock(&vgpu_driver.lock);
+    context->attached++;
+    pthread_mutex_unlock(&vgpu_driver.lock);
+    *result = context;
+    return 0;
+}
+
+/* The last one destroys, which a primary context's users cannot. */
+CUresult impl_cuCtxDetach(CUcontext context)
+{
+    int status = vgpu_enter_init();
+
+    if (!status)
+        status = vgpu_context_check(context);
+    if (status)
+        return status;
+    pthread_mutex_lock(&vgpu_driver.lock);
+    bool last = !context->attached;
+    if (!last)
+        context->attached--;
+    pthread_mutex_unlock(&vgpu_driver.lock);
+    return last ? impl_cuCtxDestroy_v2(context) : 0;
+}
+
+CUresult impl_cuCtxGetExecAffinity(CUexecAffinityParam *affinity, CUexecAffinityType type)
+{
+    struct CUctx_st *context;
+    int status = vgpu_enter(&context);
+
+    if (!status && (!affinity || type))
+        status = CUDA_ERROR_INVALID_VALUE;
+    return status ? status : CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY;
 }

@@ -14,6 +14,7 @@ struct side {
     bool device;  /* then 'va', else 'host' */
     bool image;   /* a module's variable: the CPU cannot reach it */
     bool visible; /* device memory that this process sees */
+    const struct CUarray_st *array; /* or NULL */
     uint64_t va;
     char *host;
     uint64_t pitch, slice;
@@ -24,12 +25,18 @@ static bool in_image(uint64_t va)
     return va >= VGPU_IMAGE_BASE && va < VGPU_FUNCTION_BASE;
 }
 
-static int resolve(struct side *side, int type, const void *host, uint64_t device)
+static int resolve(struct side *side, int type, const void *host, uint64_t device, const void *array)
 {
     uint64_t address = type == CU_MEMORYTYPE_HOST ? (uintptr_t)host : device;
 
-    if (type == CU_MEMORYTYPE_ARRAY)
-        return CUDA_ERROR_NOT_SUPPORTED;
+    if (type == CU_MEMORYTYPE_ARRAY) {
+        if (!vgpu_handle_is(array, KIND_ARRAY))
+            return CUDA_ERROR_INVALID_HANDLE;
+        side->array = array;
+        side->device = true;
+        side->va = side->array->va;
+        return 0;
+    }
     if (type < CU_MEMORYTYPE_HOST || type > CU_MEMORYTYPE_UNIFIED)
         return CUDA_ERROR_INVALID_VALUE;
     if (type != CU_MEMORYTYPE_HOST && address >= VGPU_WINDOW_BASE && address < VGPU_WINDOW_END) {
@@ -59,8 +66,16 @@ static bool extent(const struct side *side, const struct CUDA_MEMCPY3D *p, uint6
 
 static int place(struct side *side, const struct CUDA_MEMCPY3D *p, size_t x, size_t y, size_t z, size_t pitch, size_t rows)
 {
+    const struct CUarray_st *array = side->array;
     uint64_t bytes, skip;
 
+    if (array) { /* which knows its own rows */
+        if (x > array->width || p->width > array->width - x || y > array->height || p->height > array->height - y ||
+            z > array->depth || p->depth > array->depth - z)
+            return CUDA_ERROR_INVALID_VALUE;
+        pitch = array->pitch;
+        rows = array->height;
+    }
     side->pitch = pitch ? pitch : x + p->width;
     side->slice = side->pitch * (rows ? rows : p->height);
     if ((p->height > 1 || y) && side->pitch < x + p->width)
@@ -211,9 +226,9 @@ int vgpu_copy_3d(struct CUstream_st *stream, const struct CUDA_MEMCPY3D *p, bool
 
     if (!p->width || !p->height || !p->depth)
         return 0;
-    int status = resolve(&dst, p->dst_type, p->dst_host, p->dst_device);
+    int status = resolve(&dst, p->dst_type, p->dst_host, p->dst_device, p->dst_array);
     if (!status)
-        status = resolve(&src, p->src_type, p->src_host, p->src_device);
+        status = resolve(&src, p->src_type, p->src_host, p->src_device, p->src_array);
     if (!status)
         status = place(&dst, p, p->dst_x, p->dst_y, p->dst_z, p->dst_pitch, p->dst_height);
     if (!status)
@@ -223,7 +238,7 @@ int vgpu_copy_3d(struct CUstream_st *stream, const struct CUDA_MEMCPY3D *p, bool
     if (dst.device && src.device) {
         status = copy_on_device(stream, &dst, &src, p);
         /* The program may look at, or change, what it sees of it when the call returns. */
-        if (!status && !async && (dst.visible || src.visible))
+        if (!status && !async && (dst.visible || src.visible || vgpu_pointer_synchronous(dst.va, src.va)))
             status = vgpu_stream_wait(stream);
         return status;
     }
@@ -241,7 +256,7 @@ int vgpu_fill(struct CUstream_st *stream, const struct CUDA_MEMSET_NODE_PARAMS *
         return CUDA_ERROR_INVALID_VALUE;
     if (!p->width || !p->height)
         return 0;
-    int status = resolve(&dst, CU_MEMORYTYPE_DEVICE, NULL, p->dst);
+    int status = resolve(&dst, CU_MEMORYTYPE_DEVICE, NULL, p->dst, NULL);
     if (!status)
         status = place(&dst, &box, 0, 0, 0, p->pitch, 0);
     if (!status && (dst.va | (p->height > 1 ? dst.pitch : 0)) % p->element_size)
@@ -251,7 +266,7 @@ int vgpu_fill(struct CUstream_st *stream, const struct CUDA_MEMSET_NODE_PARAMS *
     command.dst = dst.va;
     command.pitch = dst.pitch;
     status = vgpu_stream_queue(stream, VGPU_CMD_FILL, &command, sizeof command, NULL, 0);
-    if (!status && !async && dst.visible)
+    if (!status && !async && (dst.visible || vgpu_pointer_synchronous(dst.va, dst.va)))
         status = vgpu_stream_wait(stream);
     return status;
 }

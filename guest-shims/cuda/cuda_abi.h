@@ -20,6 +20,7 @@ enum {
     CUDA_ERROR_NO_BINARY_FOR_GPU = 209,
     CUDA_ERROR_UNSUPPORTED_LIMIT = 215,
     CUDA_ERROR_PEER_ACCESS_UNSUPPORTED = 217,
+    CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY = 224,
     CUDA_ERROR_FILE_NOT_FOUND = 301,
     CUDA_ERROR_OPERATING_SYSTEM = 304,
     CUDA_ERROR_INVALID_HANDLE = 400,
@@ -114,6 +115,59 @@ _Static_assert(sizeof(struct CUDA_MEMCPY2D) == 128 && sizeof(struct CUDA_MEMCPY3
 
 struct CUDA_MEMCPY3D_PEER {
     struct CUDA_MEMCPY3D copy; /* the same layout */
+};
+
+/* ---- arrays and batches of copies ---- */
+
+struct CUDA_ARRAY_DESCRIPTOR {
+    size_t width, height;
+    int format;
+    uint32_t channels;
+};
+
+struct CUDA_ARRAY3D_DESCRIPTOR {
+    size_t width, height, depth;
+    int format;
+    uint32_t channels, flags;
+};
+_Static_assert(sizeof(struct CUDA_ARRAY3D_DESCRIPTOR) == 40, "as cuda.h lays it out");
+
+struct CUmemcpyAttributes {
+    int order;
+    CUmemLocation src_hint, dst_hint;
+    uint32_t flags;
+};
+
+enum { OPERAND_POINTER = 1, OPERAND_ARRAY = 2 };
+
+struct vgpu_copy_operand {
+    int type;
+    union {
+        struct {
+            uint64_t address;
+            size_t row, rows; /* elements; 0: those of the copy */
+            CUmemLocation hint;
+        } pointer;
+        struct {
+            void *array;
+            size_t x, y, z;
+        } array;
+    } as;
+};
+
+struct CUDA_MEMCPY3D_BATCH_OP {
+    struct vgpu_copy_operand src, dst;
+    size_t width, height, depth;
+    int order;
+    uint32_t flags;
+};
+_Static_assert(sizeof(struct CUDA_MEMCPY3D_BATCH_OP) == 112, "as cuda.h lays it out");
+
+struct CUDA_LAUNCH_PARAMS {
+    struct CUfunc_st *function;
+    uint32_t grid[3], block[3], shared;
+    struct CUstream_st *stream;
+    void **params;
 };
 
 /* CUlaunchAttributeID */

@@ -175,3 +175,63 @@ CUresult impl_cuDeviceGetP2PAttribute(int32_t *value, CUdevice_P2PAttribute attr
         status = vgpu_enter_device(target);
     return status ? status : CUDA_ERROR_INVALID_DEVICE; /* the two must differ */
 }
+
+/* ---- what has one answer for a single emulated device ---- */
+
+enum { ATOMIC_OPERATIONS = 13, ATTR_HOST_NATIVE_ATOMIC = 86, ATTR_FLUSH_WRITES_OPTIONS = 117, EXEC_AFFINITY_TYPES = 1 };
+enum { FLUSH_BY_HOST = 1, FLUSH_TARGET_CURRENT_CONTEXT = 0, FLUSH_TO_OWNER = 100, FLUSH_TO_ALL_DEVICES = 200 };
+enum { ATOMIC_SIGNED = 1, ATOMIC_UNSIGNED = 2, ATOMIC_REDUCTION = 4, ATOMIC_32 = 8, ATOMIC_64 = 16 };
+
+/* Host memory that the device reaches is device memory here, so that atomics on it are whole whatever the bus: but programs
+ * are told what the profile's bus can do. */
+CUresult impl_cuDeviceGetHostAtomicCapabilities(uint32_t *capabilities, const CUatomicOperation *operations, uint32_t count,
+                                                CUdevice device)
+{
+    int status = vgpu_enter_device(device);
+
+    if (!status && (!capabilities || !operations || !count))
+        status = CUDA_ERROR_INVALID_VALUE;
+    for (uint32_t i = 0; !status && i < count; i++)
+        if (operations[i] < 0 || operations[i] >= ATOMIC_OPERATIONS)
+            status = CUDA_ERROR_INVALID_VALUE;
+    for (uint32_t i = 0; !status && i < count; i++)
+        capabilities[i] = vgpu_attribute(ATTR_HOST_NATIVE_ATOMIC)
+                              ? ATOMIC_SIGNED | ATOMIC_UNSIGNED | ATOMIC_REDUCTION | ATOMIC_32 | ATOMIC_64
+                              : 0;
+    return status;
+}
+
+/* Between two devices, and there is one. */
+CUresult impl_cuDeviceGetP2PAtomicCapabilities(uint32_t *capabilities, const CUatomicOperation *operations, uint32_t count,
+                                               CUdevice source, CUdevice target)
+{
+    int status = vgpu_enter_init();
+
+    if (!status && (!capabilities || !operations || !count))
+        status = CUDA_ERROR_INVALID_VALUE;
+    return status ? status : CUDA_ERROR_INVALID_DEVICE;
+}
+
+CUresult impl_cuDeviceGetExecAffinitySupport(int32_t *supported, CUexecAffinityType type, CUdevice device)
+{
+    int status = vgpu_enter_device(device);
+
+    if (!status && (!supported || type < 0 || type >= EXEC_AFFINITY_TYPES))
+        status = CUDA_ERROR_INVALID_VALUE;
+    if (!status)
+        *supported = 0;
+    return status;
+}
+
+/* Writes of other devices would land in memory that is coherent. */
+CUresult impl_cuFlushGPUDirectRDMAWrites(CUflushGPUDirectRDMAWritesTarget target, CUflushGPUDirectRDMAWritesScope scope)
+{
+    struct CUctx_st *context;
+    int status = vgpu_enter(&context);
+
+    if (!status && (target != FLUSH_TARGET_CURRENT_CONTEXT || (scope != FLUSH_TO_OWNER && scope != FLUSH_TO_ALL_DEVICES)))
+        status = CUDA_ERROR_INVALID_VALUE;
+    if (!status && !(vgpu_attribute(ATTR_FLUSH_WRITES_OPTIONS) & FLUSH_BY_HOST))
+        status = CUDA_ERROR_NOT_SUPPORTED;
+    return status;
+}

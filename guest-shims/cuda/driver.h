@@ -35,6 +35,7 @@ enum vgpu_kind {
     KIND_PHYS,
     KIND_POOL,
     KIND_USER_OBJECT,
+    KIND_ARRAY,
 };
 
 /* A handle is a pointer that is in the table with the kind that it is used as; nothing is read through it before. */
@@ -69,6 +70,7 @@ struct CUctx_st {
     bool primary;
     uint64_t id;
     uint32_t flags;
+    unsigned attached; /* cuCtxAttach; with driver.lock */
     int cache_config, shared_config;
     size_t limits[10];
     struct CUstream_st legacy;
@@ -104,6 +106,8 @@ int vgpu_context_check(struct CUctx_st *context);  /* CONTEXT is a handle of a l
 struct CUctx_st *vgpu_current(void);
 /* Opens the channel when there is none. With driver.lock held. */
 int vgpu_open_locked(void);
+/* What a new context reports. */
+void vgpu_limits_reset(struct CUctx_st *context);
 
 /* ---- streams ---- */
 
@@ -169,6 +173,19 @@ void vgpu_captures_forget(struct CUctx_st *context);
 int vgpu_copy_3d(struct CUstream_st *stream, const struct CUDA_MEMCPY3D *params, bool async);
 int vgpu_fill(struct CUstream_st *stream, const struct CUDA_MEMSET_NODE_PARAMS *params, bool async);
 
+/* An array: rows of elements in layers, in memory of the library's own. */
+struct CUarray_st {
+    struct CUctx_st *context;
+    struct CUDA_ARRAY3D_DESCRIPTOR shape; /* as it was asked for */
+    uint64_t va;
+    uint32_t element;             /* bytes */
+    size_t width, height, depth;  /* bytes, rows, layers: none is 0 */
+    size_t pitch;
+};
+void vgpu_arrays_destroy(struct CUctx_st *context);
+/* Memory whose copies are waited for, whatever they are (CU_POINTER_ATTRIBUTE_SYNC_MEMOPS), may take part in COPY. */
+bool vgpu_pointer_synchronous(uint64_t dst, uint64_t src);
+
 /* ---- modules ---- */
 
 struct CUmod_st;
@@ -184,6 +201,7 @@ struct CUfunc_st {
     int max_dynamic_shared, carveout;
     int cluster[3];
     int nonportable_cluster, scheduling_policy;
+    struct vgpu_staged_launch *staged; /* legacy_launch.c; NULL before its first use */
     struct CUfunc_st *next;
 };
 

@@ -166,3 +166,31 @@ CUresult impl_cuEventElapsedTime(float *milliseconds, CUevent start, CUevent end
 {
     return impl_cuEventElapsedTime_v2(milliseconds, start, end);
 }
+
+/* ---- all of a context's work ---- */
+
+static int enter_context(CUcontext context, CUevent event)
+{
+    int status = check(event);
+
+    if (!status)
+        status = vgpu_context_check(context);
+    return status ? status : vgpu_capture_forbids_context(context);
+}
+
+CUresult impl_cuCtxRecordEvent(CUcontext context, CUevent event)
+{
+    int status = enter_context(context, event);
+
+    if (!status && event->context != context)
+        status = CUDA_ERROR_INVALID_HANDLE;
+    return status ? status : vgpu_event_record(event, &context->legacy);
+}
+
+/* What is submitted from now on comes after the event's command as it is. */
+CUresult impl_cuCtxWaitEvent(CUcontext context, CUevent event)
+{
+    int status = enter_context(context, event);
+
+    return !status && event->capture_id ? CUDA_ERROR_CAPTURED_EVENT : status;
+}

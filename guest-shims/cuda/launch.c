@@ -139,6 +139,23 @@ CUresult impl_cuLaunchCooperativeKernel(CUfunction function, uint32_t grid_x, ui
     return launch(function, stream, &command, params, NULL);
 }
 
+/* On several devices at once: on the one that there is. */
+CUresult impl_cuLaunchCooperativeKernelMultiDevice(CUDA_LAUNCH_PARAMS *list, uint32_t count, uint32_t flags)
+{
+    int status = vgpu_enter_init();
+
+    if (!status && (!list || !count || flags > 3))
+        status = CUDA_ERROR_INVALID_VALUE;
+    if (!status && count > 1)
+        status = CUDA_ERROR_INVALID_DEVICE;
+    if (!status && !vgpu_handle_is(list->stream, KIND_STREAM))
+        status = CUDA_ERROR_INVALID_VALUE; /* each device's stream must be named */
+    if (status)
+        return status;
+    return impl_cuLaunchCooperativeKernel(list->function, list->grid[0], list->grid[1], list->grid[2], list->block[0],
+                                          list->block[1], list->block[2], list->shared, list->stream, list->params);
+}
+
 /* Launches that overlap their predecessor (programmatic serialization) may do so; here none does. Priorities, caches and
  * synchronisation domains are hints. What would need to be done and is not, is refused. */
 static int apply(const struct vgpu_launch_attribute *attribute, struct vgpu_cmd_launch *command)

@@ -166,47 +166,8 @@ CUresult impl_cuMemGetAddressRange_v2(CUdeviceptr *base, size_t *size, CUdevicep
     return 0;
 }
 
-/* ---- hints about managed memory: it is in one place, where both sides reach it ---- */
-
-static int hint(CUdeviceptr va, size_t count)
+/* The first version; only a flag was added. */
+CUresult impl_cuMemHostRegister(void *pointer, size_t bytes, uint32_t flags)
 {
-    struct CUctx_st *context;
-    struct vgpu_allocation allocation;
-    int status = vgpu_enter(&context);
-
-    if (!status && (!count || !vgpu_memory_find(&vgpu_driver.memory, va, &allocation) ||
-                    allocation.kind != VGPU_RANGE_MANAGED || count > allocation.va + allocation.bytes - va))
-        status = CUDA_ERROR_INVALID_VALUE;
-    return status;
-}
-
-CUresult impl_cuMemAdvise(CUdeviceptr va, size_t count, CUmem_advise advice, CUdevice device)
-{
-    return advice < 1 || advice > 6 ? CUDA_ERROR_INVALID_VALUE : hint(va, count);
-}
-
-CUresult impl_cuMemAdvise_v2(CUdeviceptr va, size_t count, CUmem_advise advice, CUmemLocation location)
-{
-    return advice < 1 || advice > 6 ? CUDA_ERROR_INVALID_VALUE : hint(va, count);
-}
-
-static int prefetch(CUdeviceptr va, size_t count, CUstream handle)
-{
-    struct CUctx_st *context;
-    struct CUstream_st *stream;
-    int status = vgpu_enter(&context);
-
-    if (!status)
-        status = vgpu_stream(handle, context, &stream);
-    return status ? status : hint(va, count);
-}
-
-CUresult impl_cuMemPrefetchAsync(CUdeviceptr va, size_t count, CUdevice device, CUstream stream)
-{
-    return prefetch(va, count, stream);
-}
-
-CUresult impl_cuMemPrefetchAsync_v2(CUdeviceptr va, size_t count, CUmemLocation location, uint32_t flags, CUstream stream)
-{
-    return flags ? CUDA_ERROR_INVALID_VALUE : prefetch(va, count, stream);
+    return impl_cuMemHostRegister_v2(pointer, bytes, flags);
 }

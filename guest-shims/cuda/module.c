@@ -86,6 +86,7 @@ void vgpu_module_unload(struct CUmod_st *module)
         vgpu_handle_remove(function);
         free(function->name);
         free(function->params);
+        free(function->staged);
         free(function);
     }
     vgpu_submit(&vgpu_driver.channel, VGPU_CMD_MODULE_UNLOAD, &command, sizeof command, NULL, 0, NULL);

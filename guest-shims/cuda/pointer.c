@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cuPointerGetAttribute: what an address is. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cuda/driver.h"
@@ -56,6 +57,56 @@ static bool find(uint64_t address, struct found *found)
     return vgpu_memory_find(&vgpu_driver.memory, found->va, &found->allocation);
 }
 
+/* ---- memory whose copies are all waited for: its allocations' numbers ---- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t *synchronous;
+static size_t synchronous_count; /* atomic: mostly 0 */
+
+static bool is_synchronous(uint64_t id)
+{
+    bool found = false;
+
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < synchronous_count; i++)
+        found = found || synchronous[i] == id;
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
+bool vgpu_pointer_synchronous(uint64_t dst, uint64_t src)
+{
+    struct vgpu_allocation allocation;
+
+    if (!__atomic_load_n(&synchronous_count, __ATOMIC_RELAXED))
+        return false;
+    return (vgpu_memory_find(&vgpu_driver.memory, dst, &allocation) && is_synchronous(allocation.id)) ||
+           (vgpu_memory_find(&vgpu_driver.memory, src, &allocation) && is_synchronous(allocation.id));
+}
+
+static int set_synchronous(uint64_t id, bool on)
+{
+    int status = 0;
+    size_t out = 0;
+
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < synchronous_count; i++)
+        if (synchronous[i] != id)
+            synchronous[out++] = synchronous[i];
+    uint64_t *grown = on ? realloc(synchronous, (out + 1) * sizeof *grown) : NULL;
+    if (grown) {
+        synchronous = grown;
+        grown[out++] = id;
+    } else if (on) {
+        status = CUDA_ERROR_OUT_OF_MEMORY;
+    }
+    __atomic_store_n(&synchronous_count, out, __ATOMIC_RELAXED);
+    pthread_mutex_unlock(&lock);
+    return status;
+}
+
+/* ---- attributes ---- */
+
 static bool on_host(const struct vgpu_allocation *allocation)
 {
     return allocation->kind == VGPU_RANGE_HOST || allocation->kind == VGPU_RANGE_REGISTERED;
@@ -102,6 +153,8 @@ static int value_of(const struct found *found, int attribute, uint64_t *value)
         *value = !a->accessible ? 0 : a->readonly ? 1 : 3;
         return 0;
     case POINTER_SYNC_MEMOPS:
+        *value = is_synchronous(a->id);
+        return 0;
     case POINTER_DEVICE_ORDINAL:
     case POINTER_IS_LEGACY_IPC:
     case POINTER_HANDLE_TYPES:
@@ -113,6 +166,21 @@ static int value_of(const struct found *found, int attribute, uint64_t *value)
     default:
         return CUDA_ERROR_NOT_SUPPORTED;
     }
+}
+
+CUresult impl_cuPointerSetAttribute(const void *value, CUpointer_attribute attribute, CUdeviceptr pointer)
+{
+    struct CUctx_st *context;
+    struct found found;
+    unsigned on;
+    int status = vgpu_enter(&context);
+
+    if (!status && (!value || attribute != POINTER_SYNC_MEMOPS || !find(pointer, &found)))
+        status = CUDA_ERROR_INVALID_VALUE;
+    if (status)
+        return status;
+    memcpy(&on, value, sizeof on);
+    return set_synchronous(found.allocation.id, on);
 }
 
 static bool is_attribute(int attribute)

@@ -76,6 +76,39 @@ CUresult impl_cuDeviceSetMemPool(CUdevice device, CUmemoryPool pool)
     return status;
 }
 
+/* By place and kind (13.0): the device's, of pinned memory, is the one that there is. */
+static int check_place(const CUmemLocation *location, CUmemAllocationType type)
+{
+    int status = vgpu_enter_init();
+
+    if (!status && (!location || type < CU_MEM_ALLOCATION_PINNED))
+        status = CUDA_ERROR_INVALID_VALUE;
+    if (!status && (location->type != CU_MEM_LOCATION_DEVICE || type != CU_MEM_ALLOCATION_PINNED))
+        status = CUDA_ERROR_NOT_SUPPORTED;
+    return status;
+}
+
+CUresult impl_cuMemGetDefaultMemPool(CUmemoryPool *pool, CUmemLocation *location, CUmemAllocationType type)
+{
+    int status = check_place(location, type);
+
+    return status ? status : impl_cuDeviceGetDefaultMemPool(pool, location->id);
+}
+
+CUresult impl_cuMemGetMemPool(CUmemoryPool *pool, CUmemLocation *location, CUmemAllocationType type)
+{
+    int status = check_place(location, type);
+
+    return status ? status : impl_cuDeviceGetMemPool(pool, location->id);
+}
+
+CUresult impl_cuMemSetMemPool(CUmemLocation *location, CUmemAllocationType type, CUmemoryPool pool)
+{
+    int status = check_place(location, type);
+
+    return status ? status : impl_cuDeviceSetMemPool(location->id, pool);
+}
+
 CUresult impl_cuMemPoolCreate(CUmemoryPool *result, const CUmemPoolProps *props)
 {
     int status = vgpu_enter_init();

@@ -9,9 +9,11 @@ struct handle {
     struct vgpu_phys *phys;
     struct CUmemAllocationProp prop;
     unsigned refs;
+    struct handle *next;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the handles' counts */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the handles' counts and list */
+static struct handle *handles;
 
 static int enter(void)
 {
@@ -64,6 +66,23 @@ CUresult impl_cuMemAddressFree(CUdeviceptr va, size_t size)
     return status ? status : vgpu_memory_unreserve(&vgpu_driver.memory, va, size);
 }
 
+/* A handle that takes the caller's reference to PHYS over. With the lock. */
+static int add_handle(struct vgpu_phys *phys, const struct CUmemAllocationProp *prop, CUmemGenericAllocationHandle *result)
+{
+    struct handle *handle = calloc(1, sizeof *handle);
+    int status = handle ? vgpu_handle_add(handle, KIND_PHYS, NULL) : CUDA_ERROR_OUT_OF_MEMORY;
+
+    if (status) {
+        vgpu_phys_drop(&vgpu_driver.memory, phys);
+        free(handle);
+        return status;
+    }
+    *handle = (struct handle){phys, *prop, 1, handles};
+    handles = handle;
+    *result = (uintptr_t)handle;
+    return 0;
+}
+
 CUresult impl_cuMemCreate(CUmemGenericAllocationHandle *result, size_t size, const CUmemAllocationProp *prop, uint64_t flags)
 {
     int status = enter();
@@ -74,23 +93,14 @@ CUresult impl_cuMemCreate(CUmemGenericAllocationHandle *result, size_t size, con
         status = CUDA_ERROR_INVALID_VALUE;
     if (status)
         return status;
-    struct handle *handle = calloc(1, sizeof *handle);
-    if (!handle)
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    status = vgpu_phys_create(&vgpu_driver.memory, size, &handle->phys);
-    if (!status) {
-        status = vgpu_handle_add(handle, KIND_PHYS, NULL);
-        if (status)
-            vgpu_phys_drop(&vgpu_driver.memory, handle->phys);
-    }
-    if (status) {
-        free(handle);
+    struct vgpu_phys *phys;
+    status = vgpu_phys_create(&vgpu_driver.memory, size, &phys);
+    if (status)
         return status;
-    }
-    handle->prop = *prop;
-    handle->refs = 1;
-    *result = (uintptr_t)handle;
-    return 0;
+    pthread_mutex_lock(&lock);
+    status = add_handle(phys, prop, result);
+    pthread_mutex_unlock(&lock);
+    return status;
 }
 
 static int check(CUmemGenericAllocationHandle value, struct handle **handle)
@@ -111,8 +121,13 @@ CUresult impl_cuMemRelease(CUmemGenericAllocationHandle value)
         return status;
     pthread_mutex_lock(&lock);
     bool last = !--handle->refs;
-    if (last)
+    if (last) {
+        struct handle **at = &handles;
+        while (*at != handle)
+            at = &(*at)->next;
+        *at = handle->next;
         vgpu_handle_remove(handle);
+    }
     pthread_mutex_unlock(&lock);
     if (last) {
         vgpu_phys_drop(&vgpu_driver.memory, handle->phys);
@@ -129,6 +144,34 @@ CUresult impl_cuMemMap(CUdeviceptr va, size_t size, size_t offset, CUmemGenericA
     if (!status && (offset || flags)) /* CUDA itself takes only 0 */
         status = CUDA_ERROR_INVALID_VALUE;
     return status ? status : vgpu_memory_map(&vgpu_driver.memory, va, size, handle->phys, vgpu_current());
+}
+
+/* The handle of what is mapped there, once more; memory whose handle was released meanwhile gets another. */
+CUresult impl_cuMemRetainAllocationHandle(CUmemGenericAllocationHandle *result, void *address)
+{
+    static const struct CUmemAllocationProp plain = {.type = CU_MEM_ALLOCATION_PINNED, .location = {CU_MEM_LOCATION_DEVICE, 0}};
+    struct vgpu_phys *phys = NULL;
+    int status = enter();
+
+    if (!status && (!result || !(phys = vgpu_memory_phys_at(&vgpu_driver.memory, (uintptr_t)address))))
+        status = CUDA_ERROR_INVALID_VALUE;
+    if (status)
+        return status;
+    pthread_mutex_lock(&lock);
+    struct handle *handle = handles;
+    while (handle && handle->phys != phys)
+        handle = handle->next;
+    if (handle) {
+        handle->refs++;
+        *result = (uintptr_t)handle;
+    } else {
+        status = add_handle(phys, &plain, result);
+        phys = NULL;
+    }
+    pthread_mutex_unlock(&lock);
+    if (phys)
+        vgpu_phys_drop(&vgpu_driver.memory, phys);
+    return status;
 }
 
 CUresult impl_cuMemUnmap(CUdeviceptr va, size_t size)
