@@ -245,7 +245,7 @@ static void check_barrier(struct block *b, unsigned number)
 {
     struct barrier *bar = &b->barriers[number];
 
-    if (!bar->active || !barrier_complete(b, bar))
+    if (!barrier_complete(b, bar))
         return;
     for (unsigned i = 0; i < b->n_warps; i++) {
         struct warp *w = b->warps[i];
@@ -255,12 +255,13 @@ static void check_barrier(struct block *b, unsigned number)
                 deliver(&w->groups[k], bar);
     }
     memset(bar, 0, sizeof *bar);
+    b->active_barriers &= ~(1u << number);
 }
 
 void converge_block(struct block *b)
 {
-    for (unsigned i = 0; i < sizeof b->barriers / sizeof *b->barriers; i++)
-        check_barrier(b, i);
+    for (uint32_t m = b->active_barriers; m; m &= m - 1)
+        check_barrier(b, (unsigned)__builtin_ctz(m));
 }
 
 /* bar and barrier: sources are the barrier's number, how many threads it is for (or none: all), and the predicate of .red. */
@@ -286,10 +287,10 @@ const struct uop *run_barrier(struct warp *w, const struct uop *u)
     if (count == w->block->n_warps * VG_WARP)
         count = 0;
     bar = &w->block->barriers[number];
-    if (bar->active && bar->expected != count)
+    if (w->block->active_barriers >> number & 1 && bar->expected != count)
         warp_fault(w, u->insn, (int)first, VG_FAULT_ILLEGAL_INSTRUCTION, 0,
                    "barrier %u for %u threads, but others expect %u", number, count, bar->expected);
-    bar->active = true;
+    w->block->active_barriers |= 1u << number;
     bar->expected = count;
     bar->again += (uint32_t)__builtin_popcount(bar->arrived[w->index] & lanes);
     bar->threads += (uint32_t)__builtin_popcount(lanes & ~bar->arrived[w->index]);

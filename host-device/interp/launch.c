@@ -145,7 +145,9 @@ static void start_block(struct block *b, uint64_t index)
     b->ctaid[2] = (uint32_t)(index / grid[0] / grid[1]);
     b->present = worker->threads;
     b->busy = true;
-    memset(b->barriers, 0, sizeof b->barriers);
+    if (b->active_barriers) /* of a launch that was stopped */
+        memset(b->barriers, 0, sizeof b->barriers);
+    b->active_barriers = 0;
     special_fill(b, true);
     for (unsigned n = 0; n < b->n_warps; n++) {
         struct warp *w = b->warps[n];

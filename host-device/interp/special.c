@@ -67,6 +67,24 @@ static uint64_t special_value(const struct block *b, const struct special *s, ui
     }
 }
 
+/* The same for all lanes: what is filled in for each block is. */
+static void spread(const struct special *s, struct warp *w, uint64_t v)
+{
+    char *at = w->base[BASE_SPECIAL] + s->offset;
+
+    if (s->bits == 1)
+        *(uint32_t *)at = v ? ~0u : 0;
+    else if (s->bits == 16)
+        for (uint32_t l = 0; l < VG_WARP; l++)
+            ((uint16_t *)at)[l] = (uint16_t)v;
+    else if (s->bits == 32)
+        for (uint32_t l = 0; l < VG_WARP; l++)
+            ((uint32_t *)at)[l] = (uint32_t)v;
+    else
+        for (uint32_t l = 0; l < VG_WARP; l++)
+            ((uint64_t *)at)[l] = v;
+}
+
 static void fill(const struct block *b, const struct special *s, struct warp *w)
 {
     char *at = w->base[BASE_SPECIAL] + s->offset;
@@ -89,7 +107,17 @@ void special_fill(struct block *b, bool per_block)
 {
     const struct interp_kernel *k = b->worker->k;
 
-    for (uint32_t i = 0; i < k->n_specials; i++)
-        for (unsigned w = 0; k->specials[i].per_block == per_block && w < b->n_warps; w++)
-            fill(b, &k->specials[i], b->warps[w]);
+    for (uint32_t i = 0; i < k->n_specials; i++) {
+        const struct special *s = &k->specials[i];
+        uint64_t v;
+
+        if (s->per_block != per_block)
+            continue;
+        v = per_block ? special_value(b, s, 0, 0) : 0;
+        for (unsigned w = 0; w < b->n_warps; w++)
+            if (per_block)
+                spread(s, b->warps[w], v);
+            else
+                fill(b, s, b->warps[w]);
+    }
 }

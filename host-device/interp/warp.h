@@ -167,7 +167,6 @@ struct warp {
 };
 
 struct barrier {
-    bool active;                 /* someone arrived */
     uint32_t expected;           /* threads; 0: all of the block that have not exited */
     uint32_t arrived[32];        /* by warp: lanes */
     uint32_t threads;            /* all of arrived */
@@ -183,6 +182,7 @@ struct block {
     unsigned present;            /* threads that have not exited */
     struct warp *warps[32];
     struct barrier barriers[16];
+    uint32_t active_barriers;    /* those at which someone has arrived; the others are all zero */
     uint64_t shared_base, local_base;
     bool busy;                   /* a block of the grid lives here */
     void *memory;                /* of the warps; reused from launch to launch */

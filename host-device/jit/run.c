@@ -80,61 +80,6 @@ static void prepare_stack(struct fiber *f)
     f->sp = sp;
 }
 
-/* ---- Stacks, kept by the worker ---- */
-
-static struct fiber *new_fiber(void)
-{
-    char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    if (stack == MAP_FAILED)
-        return NULL;
-    if (mprotect(stack, PAGE, PROT_NONE)) {
-        munmap(stack, STACK_BYTES);
-        return NULL;
-    }
-    return (struct fiber *)(stack + STACK_BYTES - ((sizeof(struct fiber) + 63) & ~(size_t)63));
-}
-
-static void free_fibers(void *state)
-{
-    struct fibers *p = state;
-
-    for (unsigned i = 0; i < p->n; i++)
-        munmap((char *)p->list[i] + ((sizeof(struct fiber) + 63) & ~(size_t)63) - STACK_BYTES, STACK_BYTES);
-    free(p->list);
-    free(p);
-}
-
-/* A warp's coroutine is that of its place, for the launch: it is used by block after block. */
-static struct fiber *fiber_of(struct interp_worker *worker, const struct warp *w)
-{
-    struct fibers *p = worker->native_state;
-    unsigned place = 0, index;
-
-    while (worker->blocks[place] != w->block)
-        place++;
-    index = place * worker->n_warps + w->index;
-    if (!p) {
-        p = calloc(1, sizeof *p);
-        if (!p)
-            return NULL;
-        worker->native_state = p;
-        worker->native_free = free_fibers;
-    }
-    while (p->n <= index) {
-        struct fiber **more = realloc(p->list, (p->n + 1) * sizeof *more);
-
-        if (!more)
-            return NULL;
-        p->list = more;
-        p->list[p->n] = new_fiber();
-        if (!p->list[p->n])
-            return NULL;
-        p->n++;
-    }
-    return p->list[index];
-}
-
 /* ---- What code calls ---- */
 
 static struct fiber *fiber_at(struct jit_env *env)
@@ -216,6 +161,64 @@ static void leave(struct jit_env *env)
     suspend(fiber_at(env));
 }
 
+/* ---- Stacks, kept by the worker ---- */
+
+static struct fiber *new_fiber(void)
+{
+    char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    struct fiber *f;
+
+    if (stack == MAP_FAILED)
+        return NULL;
+    if (mprotect(stack, PAGE, PROT_NONE)) {
+        munmap(stack, STACK_BYTES);
+        return NULL;
+    }
+    f = (struct fiber *)(stack + STACK_BYTES - ((sizeof(struct fiber) + 63) & ~(size_t)63));
+    f->env = (struct jit_env){.operation = operation, .end = end, .yield = yield, .park = park, .leave = leave};
+    return f;
+}
+
+static void free_fibers(void *state)
+{
+    struct fibers *p = state;
+
+    for (unsigned i = 0; i < p->n; i++)
+        munmap((char *)p->list[i] + ((sizeof(struct fiber) + 63) & ~(size_t)63) - STACK_BYTES, STACK_BYTES);
+    free(p->list);
+    free(p);
+}
+
+/* A warp's coroutine is that of its place, for the launch: it is used by block after block. */
+static struct fiber *fiber_of(struct interp_worker *worker, const struct warp *w)
+{
+    struct fibers *p = worker->native_state;
+    unsigned place = 0, index;
+
+    while (worker->blocks[place] != w->block)
+        place++;
+    index = place * worker->n_warps + w->index;
+    if (!p) {
+        p = calloc(1, sizeof *p);
+        if (!p)
+            return NULL;
+        worker->native_state = p;
+        worker->native_free = free_fibers;
+    }
+    while (p->n <= index) {
+        struct fiber **more = realloc(p->list, (p->n + 1) * sizeof *more);
+
+        if (!more)
+            return NULL;
+        p->list = more;
+        p->list[p->n] = new_fiber();
+        if (!p->list[p->n])
+            return NULL;
+        p->n++;
+    }
+    return p->list[index];
+}
+
 /* ---- From the scheduler ---- */
 
 static bool start(struct warp *w)
@@ -225,8 +228,6 @@ static bool start(struct warp *w)
 
     if (!f)
         return false;
-    *f = (struct fiber){.env = {.w = w, .operation = operation, .end = end, .yield = yield,
-                                   .park = park, .leave = leave}};
     f->env.field[JIT_ENV_frame] = (uint64_t)(uintptr_t)w->base[BASE_FRAME];
     f->env.field[JIT_ENV_special] = (uint64_t)(uintptr_t)w->base[BASE_SPECIAL];
     f->env.field[JIT_ENV_param] = worker->param_base;
@@ -236,6 +237,9 @@ static bool start(struct warp *w)
     f->env.field[JIT_ENV_data] = worker->k->binding.data;
     f->env.field[JIT_ENV_warp] = w->index;
     f->env.field[JIT_ENV_lanes] = w->args.present;
+    f->env.w = w;
+    f->env.insn = NO_INSN;
+    f->ended = false;
     prepare_stack(f);
     w->native = f;
     w->n_groups = 0;
