@@ -38,6 +38,10 @@ vm-shell: payloads
 	vm-images/build-image
 	$(BUILD)/vgpu vm
 
+# Against this machine's peaks and other programs; BENCH='--only NAME' for a part of it (tests/bench/README.md).
+bench: all
+	$(BUILD)/tests/bench/vgpu-bench $(BENCH) $(BUILD)
+
 payloads: all
 	vm-images/payload/fetch
 
