@@ -211,6 +211,7 @@ struct CUmod_st {
     pthread_mutex_t lock;
     struct CUfunc_st *functions;
     uint32_t function_count, global_count;
+    uint64_t managed; /* where its variables lie, when some are managed; else 0 */
     bool hidden; /* of a library: unloaded with it */
 };
 
@@ -230,7 +231,8 @@ void vgpu_image_drop(struct vgpu_image *image);
 int vgpu_module_load(struct CUctx_st *context, const struct vgpu_image *image, struct vgpu_jit_log *log,
                      struct CUmod_st **module);
 int vgpu_module_function(struct CUmod_st *module, const char *name, struct CUfunc_st **function);
-int vgpu_module_global(struct CUmod_st *module, const char *name, uint64_t *address, size_t *size);
+/* MANAGED: only a managed one. */
+int vgpu_module_global(struct CUmod_st *module, const char *name, bool managed, uint64_t *address, size_t *size);
 /* Names of its kernels, NUL-separated, in allocated memory. */
 int vgpu_module_names(struct CUmod_st *module, char **names, uint32_t *count);
 void vgpu_module_unload(struct CUmod_st *module);

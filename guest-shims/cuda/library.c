@@ -249,7 +249,15 @@ CUresult impl_cuLibraryGetGlobal(CUdeviceptr *address, size_t *size, CUlibrary l
     struct CUmod_st *module;
     int status = name ? current_module(library, &module) : CUDA_ERROR_INVALID_VALUE;
 
-    return status ? status : vgpu_module_global(module, name, address, size);
+    return status ? status : vgpu_module_global(module, name, false, address, size);
+}
+
+CUresult impl_cuLibraryGetManaged(CUdeviceptr *address, size_t *size, CUlibrary library, const char *name)
+{
+    struct CUmod_st *module;
+    int status = name ? current_module(library, &module) : CUDA_ERROR_INVALID_VALUE;
+
+    return status ? status : vgpu_module_global(module, name, true, address, size);
 }
 
 CUresult impl_cuLibraryGetKernelCount(uint32_t *count, CUlibrary library)

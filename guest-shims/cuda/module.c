@@ -40,6 +40,19 @@ static void keep_log(struct vgpu_jit_log *log, const char *text, size_t size)
     log->buffer[log->used++] = 0;
 }
 
+/* A module with managed variables has all of them in managed memory. */
+static int place(struct CUmod_st *module, uint64_t size)
+{
+    struct vgpu_cmd_module_place command = {.module = module->id};
+    int status = vgpu_memory_alloc(&vgpu_driver.memory, size, VGPU_RANGE_MANAGED, 1, module->context, &module->managed);
+
+    if (status)
+        return status;
+    command.va = module->managed;
+    status = vgpu_submit(&vgpu_driver.channel, VGPU_CMD_MODULE_PLACE, &command, sizeof command, NULL, 0, NULL);
+    return status ? status : vgpu_wait_idle(&vgpu_driver.channel); /* the CPU may look at them at once */
+}
+
 int vgpu_module_load(struct CUctx_st *context, const struct vgpu_image *image, struct vgpu_jit_log *log,
                      struct CUmod_st **result)
 {
@@ -61,6 +74,13 @@ int vgpu_module_load(struct CUctx_st *context, const struct vgpu_image *image, s
         if (status && reply.tail_size) {
             vgpu_log(VGPU_LOG_WARN, "module refused (%d): %.*s", status, (int)reply.tail_size, text);
             keep_log(log, text, reply.tail_size);
+        }
+    }
+    if (!status && answer.managed) {
+        status = place(module, answer.managed);
+        if (status) {
+            struct vgpu_cmd_module_unload unload = {module->id};
+            vgpu_submit(&vgpu_driver.channel, VGPU_CMD_MODULE_UNLOAD, &unload, sizeof unload, NULL, 0, NULL);
         }
     }
     if (!status) {
@@ -90,6 +110,8 @@ void vgpu_module_unload(struct CUmod_st *module)
         free(function);
     }
     vgpu_submit(&vgpu_driver.channel, VGPU_CMD_MODULE_UNLOAD, &command, sizeof command, NULL, 0, NULL);
+    if (module->managed)
+        vgpu_memory_free(&vgpu_driver.memory, module->managed, 1u << VGPU_RANGE_MANAGED);
     free(module);
 }
 
@@ -306,7 +328,7 @@ CUresult impl_cuModuleGetFunction(CUfunction *function, CUmodule module, const c
     return status ? status : vgpu_module_function(module, name, function);
 }
 
-int vgpu_module_global(struct CUmod_st *module, const char *name, uint64_t *address, size_t *size)
+int vgpu_module_global(struct CUmod_st *module, const char *name, bool managed, uint64_t *address, size_t *size)
 {
     struct vgpu_cmd_global_get command = {module->id};
     struct vgpu_reply_global_get answer;
@@ -316,6 +338,8 @@ int vgpu_module_global(struct CUmod_st *module, const char *name, uint64_t *addr
         return CUDA_ERROR_NOT_FOUND;
     int status =
         vgpu_call(&vgpu_driver.channel, VGPU_CMD_GLOBAL_GET, &command, sizeof command, name, strlen(name), &reply);
+    if (!status && managed && !(answer.flags & 1))
+        status = CUDA_ERROR_NOT_FOUND;
     if (status)
         return status;
     if (address)
@@ -331,7 +355,7 @@ CUresult impl_cuModuleGetGlobal_v2(CUdeviceptr *address, size_t *size, CUmodule 
 
     if (!status && !name)
         status = CUDA_ERROR_INVALID_VALUE;
-    return status ? status : vgpu_module_global(module, name, address, size);
+    return status ? status : vgpu_module_global(module, name, false, address, size);
 }
 
 int vgpu_module_names(struct CUmod_st *module, char **names, uint32_t *count)

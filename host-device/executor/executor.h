@@ -54,7 +54,8 @@ struct vgx_module {
     uint64_t handle;
     struct ptx_module *ptx;
     struct vg_binding binding;
-    uint64_t image_size; /* of the mapping at binding.data */
+    uint64_t image_size; /* at binding.data */
+    bool placed;         /* there in memory of the guest's, not in the window's image region */
     uint32_t cc;
 };
 

@@ -179,7 +179,7 @@ bool vgx_range_mapped(struct vgx *x, uint64_t va, uint64_t n)
         while (g_hash_table_iter_next(&it, NULL, &value)) {
             struct vgx_module *m = value;
 
-            if (va >= m->binding.data && n <= m->image_size && va - m->binding.data <= m->image_size - n)
+            if (!m->placed && va >= m->binding.data && n <= m->image_size && va - m->binding.data <= m->image_size - n)
                 return true;
         }
         return false;

@@ -147,12 +147,30 @@ uint32_t vgx_cmd_module_load(void *executor, const struct vgpu_cmd_module_load *
         reply->functions += m->ptx->functions[i].is_entry;
     for (uint32_t i = 0; i < m->ptx->nsymbols; i++)
         reply->globals += m->ptx->symbols[i].owner < 0 && m->ptx->symbols[i].space != PTX_SPACE_shared;
+    reply->managed = m->ptx->has_managed ? m->image_size : 0;
     return CU_OK;
 }
 
-static gboolean function_of_module(gpointer key, gpointer value, gpointer module)
+static gboolean is_function_of(gpointer key, gpointer value, gpointer module)
 {
     return ((struct vgx_function *)value)->module == module;
+}
+
+/* Managed variables are the CPU's too: they lie, with all others of their module, in memory that the guest chose. */
+uint32_t vgx_cmd_module_place(void *executor, const struct vgpu_cmd_module_place *c)
+{
+    struct vgx *x = executor;
+    struct vgx_module *m = g_hash_table_lookup(x->modules, &c->module);
+
+    if (!m || m->placed || g_hash_table_find(x->functions, is_function_of, m))
+        return vgx_fail(x, CU_INVALID_HANDLE, "the guest places a module that is not loaded, or is in use");
+    if (c->va >= VGPU_IMAGE_BASE || c->va % m->ptx->data_align || !vgx_range_mapped(x, c->va, m->image_size))
+        return vgx_fail(x, CU_INVALID_VALUE, "the guest places a module at %#" PRIx64 ", which is not its memory", c->va);
+    vgx_image_free(x, m->binding.data, m->image_size);
+    m->binding.data = c->va;
+    m->placed = true;
+    vg_image_fill(m->ptx, &m->binding, (uint8_t *)m->binding.data);
+    return CU_OK;
 }
 
 uint32_t vgx_cmd_module_unload(void *executor, const struct vgpu_cmd_module_unload *c)
@@ -162,9 +180,10 @@ uint32_t vgx_cmd_module_unload(void *executor, const struct vgpu_cmd_module_unlo
 
     if (!m)
         return vgx_fail(x, CU_INVALID_HANDLE, "the guest unloads a module that is not loaded");
-    g_hash_table_foreach_remove(x->functions, function_of_module, m);
+    g_hash_table_foreach_remove(x->functions, is_function_of, m);
     g_hash_table_remove(x->modules, &c->module);
-    vgx_image_free(x, m->binding.data, m->image_size);
+    if (!m->placed)
+        vgx_image_free(x, m->binding.data, m->image_size);
     ptx_module_close(m->ptx);
     g_free(m);
     return CU_OK;
@@ -244,6 +263,7 @@ uint32_t vgx_cmd_global_get(void *executor, const struct vgpu_cmd_global_get *c,
         return CU_NOT_FOUND;
     reply->address = m->binding.data + s->offset;
     reply->size = s->size;
+    reply->flags = s->managed;
     return CU_OK;
 }
 

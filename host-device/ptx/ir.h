@@ -175,6 +175,7 @@ struct ptx_symbol {
     uint8_t space, type, linkage;
     uint8_t vec;
     bool is_array, unsized;   /* unsized: .extern .shared x[]: the dynamic shared memory */
+    bool managed;             /* the CPU reaches it too */
     uint32_t align;           /* bytes, a power of two */
     uint64_t size;            /* bytes; 0 when unsized */
     /* Where it lies: bytes from the start of its function's parameter buffer / local frame / call
@@ -250,6 +251,7 @@ struct ptx_module {
     uint32_t nfunctions;
     const char **files;               /* .file names, index = file number */
     uint32_t nfiles;
+    bool has_managed;                 /* some of them are .attribute(.managed) */
     uint64_t data_size;               /* bytes of all module-level .global and .const variables, laid out */
     uint32_t data_align;
     struct ptx_arena *arena;          /* owns everything above */

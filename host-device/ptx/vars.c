@@ -31,16 +31,20 @@ static void skip_ptr(struct ptx_parser *ps)
         parse_align(ps);
 }
 
-static void skip_attribute(struct ptx_parser *ps)
+/* .attribute(.managed, .unified(hi, lo)), section 5.4.8: of these .managed means something here. */
+static bool parse_attribute(struct ptx_parser *ps)
 {
+    bool managed = false;
     int depth = 0;
 
     do {
         if (ps->lx.t.kind == PTX_TOKEN_END)
             ptx_fail_here(ps, "')' expected");
+        managed = managed || ptx_at_word(ps, ".managed");
         depth += ptx_at_punct(ps, '(') - ptx_at_punct(ps, ')');
         ptx_next(ps);
     } while (depth);
+    return managed;
 }
 
 struct ptx_symbol ptx_parse_declarator_head(struct ptx_parser *ps)
@@ -56,7 +60,7 @@ struct ptx_symbol ptx_parse_declarator_head(struct ptx_parser *ps)
         } else if (ptx_accept_word(ps, ".attribute")) {
             if (!ptx_at_punct(ps, '('))
                 ptx_fail_here(ps, "'(' expected");
-            skip_attribute(ps);
+            s.managed = parse_attribute(ps) || s.managed;
         } else if (ptx_accept_word(ps, ".v2")) {
             s.vec = 2;
         } else if (ptx_accept_word(ps, ".v4")) {
@@ -172,6 +176,7 @@ static void place(struct ptx_parser *ps, struct ptx_symbol *s)
     case PTX_SPACE_const:
         if (s->linkage == PTX_LINK_EXTERN)
             return;
+        m->has_managed = m->has_managed || s->managed;
         s->offset = align_up(m->data_size, s->align);
         m->data_size = s->offset + s->size;
         if (m->data_size > MAX_BYTES)
