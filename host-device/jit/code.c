@@ -66,6 +66,11 @@ void jit_code_attributes(LLVMValueRef fn, const struct jit_shape *shape)
                             LLVMCreateEnumAttribute(c, LLVMGetEnumAttributeKindForName("nounwind", 8), 0));
 }
 
+void jit_code_flushes(LLVMValueRef fn)
+{
+    attribute(fn, "denormal-fp-math-f32", "ieee,preserve-sign");
+}
+
 static LLVMTargetMachineRef machine(const struct jit_shape *shape, char *why, size_t size)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;

@@ -129,7 +129,36 @@ unsigned emit_reg_bits(const struct emit *e, int32_t reg)
     return type == PTX_TYPE_pred ? 1 : bits < 16 ? 16 : bits;
 }
 
-LLVMValueRef emit_reg(struct emit *e, int32_t reg, bool wide)
+static LLVMValueRef splat_like(struct emit *e, LLVMTypeRef type, uint32_t v)
+{
+    return LLVMGetTypeKind(type) == LLVMVectorTypeKind ? emit_splat(e, emit_i32(e, v)) : emit_i32(e, v);
+}
+
+LLVMValueRef emit_flush(struct emit *e, LLVMValueRef v)
+{
+    LLVMTypeRef type = LLVMTypeOf(v);
+    LLVMValueRef exponent = LLVMBuildAnd(e->b, v, splat_like(e, type, 0x7f800000), "");
+
+    return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, exponent, LLVMConstNull(type), ""),
+                           LLVMBuildAnd(e->b, v, splat_like(e, type, 0x80000000), ""), v, "");
+}
+
+/* The bits of a raw register's value. */
+static LLVMValueRef cooked(struct emit *e, int32_t reg, LLVMValueRef v)
+{
+    LLVMTypeRef type = LLVMTypeOf(v), real = LLVMFloatTypeInContext(e->context);
+    LLVMValueRef x;
+
+    if (!e->raw[reg])
+        return v;
+    if (LLVMGetTypeKind(type) == LLVMVectorTypeKind)
+        real = emit_vector(real);
+    x = LLVMBuildBitCast(e->b, v, real, "");
+    v = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealUNO, x, x, ""), splat_like(e, type, 0x7fffffff), v, "");
+    return e->daz && e->flushed[reg] ? emit_flush(e, v) : v;
+}
+
+static LLVMValueRef load_reg(struct emit *e, int32_t reg, bool wide, bool raw)
 {
     LLVMTypeRef type = emit_int(e, emit_reg_bits(e, reg));
     bool varies = jit_varies(e->u, reg);
@@ -138,7 +167,19 @@ LLVMValueRef emit_reg(struct emit *e, int32_t reg, bool wide)
     if (!e->var[reg])
         return LLVMConstNull(wide ? emit_vector(type) : type);
     v = LLVMBuildLoad2(e->b, varies ? emit_vector(type) : type, e->var[reg], "");
+    if (!raw)
+        v = cooked(e, reg, v);
     return wide && !varies ? emit_splat(e, v) : v;
+}
+
+LLVMValueRef emit_reg(struct emit *e, int32_t reg, bool wide)
+{
+    return load_reg(e, reg, wide, false);
+}
+
+LLVMValueRef emit_raw_reg(struct emit *e, int32_t reg, bool wide)
+{
+    return load_reg(e, reg, wide, true);
 }
 
 /* A special register: a number that the block's shape fixes, or what the warp finds in its special area. */
@@ -198,6 +239,20 @@ LLVMValueRef emit_source(struct emit *e, const struct ptx_operand *o, unsigned b
     default:
         return NULL;
     }
+}
+
+LLVMValueRef emit_raw_source(struct emit *e, const struct ptx_operand *o, unsigned bits)
+{
+    if (o->kind == PTX_OPERAND_REG && e->raw[o->reg] && (e->wide || !jit_varies(e->u, o->reg)))
+        return emit_raw_reg(e, o->reg, e->wide);
+    return emit_source(e, o, bits);
+}
+
+LLVMValueRef emit_passed_source(struct emit *e, const struct ptx_operand *d, const struct ptx_operand *o, unsigned bits)
+{
+    bool flushes = e->daz && o->kind == PTX_OPERAND_REG && e->flushed[o->reg] && !(d->kind == PTX_OPERAND_REG && e->flushed[d->reg]);
+
+    return emit_is_raw(e, d) && !flushes ? emit_raw_source(e, o, bits) : emit_source(e, o, bits);
 }
 
 LLVMValueRef emit_first_lane(struct emit *e, LLVMValueRef lanes)

@@ -32,6 +32,8 @@ struct emit {
     LLVMValueRef field[JIT_ENV_FIELDS]; /* what does not change while a warp runs, loaded at its start */
     LLVMValueRef *var;           /* by register; NULL: not named */
     uint8_t *flushed;            /* by register: it never holds a subnormal f32 */
+    uint8_t *raw;                /* by register: its variable may hold NaNs that are not the hardware's (flushed.h) */
+    bool daz;                    /* the CPU takes subnormal operands for zeros; a raw and flushed register's variable may hold some */
     bool *read;                  /* by register: some instruction reads it */
     const struct ptx_insn **constant; /* by register: its one definition, where that moves an immediate; else NULL */
     LLVMValueRef *waiting;       /* by block that is not whole: variable, the lanes that are to run there */
@@ -82,6 +84,17 @@ LLVMValueRef emit_source(struct emit *e, const struct ptx_operand *o, unsigned b
 void emit_result(struct emit *e, const struct ptx_operand *o, LLVMValueRef v);
 /* The register as it is, a scalar or a vector. */
 LLVMValueRef emit_reg(struct emit *e, int32_t reg, bool wide);
+/* The same for float arithmetic, to which any NaN is one and, where the CPU flushes, a subnormal is zero. */
+LLVMValueRef emit_raw_reg(struct emit *e, int32_t reg, bool wide);
+LLVMValueRef emit_raw_source(struct emit *e, const struct ptx_operand *o, unsigned bits);
+/* A source that goes to d as it is. */
+LLVMValueRef emit_passed_source(struct emit *e, const struct ptx_operand *d, const struct ptx_operand *o, unsigned bits);
+/* A result may be written as it comes, with such a NaN or subnormal. */
+static inline bool emit_is_raw(const struct emit *e, const struct ptx_operand *o)
+{
+    return o->kind == PTX_OPERAND_REG && e->raw[o->reg];
+}
+LLVMValueRef emit_flush(struct emit *e, LLVMValueRef v); /* .ftz of f32's bits */
 /* Two ways from here, of which 'likely' is expected. */
 void emit_branch(struct emit *e, LLVMValueRef cond, LLVMBasicBlockRef likely, LLVMBasicBlockRef other);
 

@@ -21,12 +21,9 @@ static const int real_relations[PTX_cmp_count] = {
     [PTX_cmp_num] = LLVMRealORD, [PTX_cmp_nan] = LLVMRealUNO,
 };
 
-static V flush(struct emit *e, V v)
+static bool is_flushed(const struct emit *e, const struct ptx_operand *o)
 {
-    V exponent = LLVMBuildAnd(e->b, v, emit_const(e, 32, 0x7f800000), "");
-
-    return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, exponent, emit_const(e, 32, 0), ""),
-                           LLVMBuildAnd(e->b, v, emit_const(e, 32, 0x80000000), ""), v, "");
+    return o->kind == PTX_OPERAND_REG && (e->daz || e->flushed[o->reg]);
 }
 
 /* The truth of the comparison, or NULL when it is an operation's. */
@@ -37,9 +34,11 @@ static V compare(struct emit *e)
     char class = ptx_type_class[t];
     unsigned bits = ptx_type_bits[t];
     const int *relations = class == 's' ? signed_relations : unsigned_relations;
-    V a = emit_source(e, &i->ops[1], bits), b = emit_source(e, &i->ops[2], bits);
+    V a, b;
     LLVMTypeRef real;
 
+    a = (t == PTX_TYPE_f32 ? emit_raw_source : emit_source)(e, &i->ops[1], bits);
+    b = (t == PTX_TYPE_f32 ? emit_raw_source : emit_source)(e, &i->ops[2], bits);
     if (!a || !b)
         return NULL;
     if (t == PTX_TYPE_f32 || t == PTX_TYPE_f64) {
@@ -48,8 +47,8 @@ static V compare(struct emit *e)
         real = bits == 64 ? LLVMDoubleTypeInContext(e->context) : LLVMFloatTypeInContext(e->context);
         real = e->wide ? emit_vector(real) : real;
         if (i->flags & PTX_FLAG_FTZ) {
-            a = i->ops[1].kind == PTX_OPERAND_REG && e->flushed[i->ops[1].reg] ? a : flush(e, a);
-            b = i->ops[2].kind == PTX_OPERAND_REG && e->flushed[i->ops[2].reg] ? b : flush(e, b);
+            a = is_flushed(e, &i->ops[1]) ? a : emit_flush(e, a);
+            b = is_flushed(e, &i->ops[2]) ? b : emit_flush(e, b);
         }
         return LLVMBuildFCmp(e->b, (LLVMRealPredicate)real_relations[i->cmp], LLVMBuildBitCast(e->b, a, real, ""),
                              LLVMBuildBitCast(e->b, b, real, ""), "");
@@ -93,7 +92,8 @@ static bool selp(struct emit *e)
 {
     const struct ptx_insn *i = e->insn;
     unsigned bits = ptx_type_bits[i->types[0]];
-    V a = emit_source(e, &i->ops[1], bits), b = emit_source(e, &i->ops[2], bits), p = emit_source(e, &i->ops[3], 1);
+    V a = emit_passed_source(e, &i->ops[0], &i->ops[1], bits), b = emit_passed_source(e, &i->ops[0], &i->ops[2], bits);
+    V p = emit_source(e, &i->ops[3], 1);
 
     if (!a || !b || !p)
         return false;

@@ -13,14 +13,6 @@ static LLVMTypeRef real(struct emit *e, unsigned bits)
     return e->wide ? emit_vector(t) : t;
 }
 
-static V flush(struct emit *e, V v)
-{
-    V exponent = LLVMBuildAnd(e->b, v, emit_const(e, 32, 0x7f800000), "");
-
-    return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, exponent, emit_const(e, 32, 0), ""),
-                           LLVMBuildAnd(e->b, v, emit_const(e, 32, 0x80000000), ""), v, "");
-}
-
 static bool ftz(const struct emit *e)
 {
     return e->insn->flags & PTX_FLAG_FTZ;
@@ -36,13 +28,27 @@ static bool sources(struct emit *e, unsigned n, unsigned bits, V *s)
     if (e->insn->nops != n + 1)
         return false;
     for (unsigned k = 0; k < n; k++) {
-        s[k] = emit_source(e, &e->insn->ops[k + 1], bits);
+        s[k] = emit_raw_source(e, &e->insn->ops[k + 1], bits);
         if (!s[k])
             return false;
-        if (ftz(e) && !is_flushed(e, &e->insn->ops[k + 1]))
-            s[k] = flush(e, s[k]);
+        if (ftz(e) && !is_flushed(e, &e->insn->ops[k + 1]) && !(e->daz && e->insn->ops[k + 1].kind == PTX_OPERAND_REG))
+            s[k] = emit_flush(e, s[k]);
     }
     return true;
+}
+
+/* The result's subnormals and NaNs are dealt with where somebody looks at them. */
+static bool flushes_later(const struct emit *e)
+{
+    return e->daz && emit_is_raw(e, &e->insn->ops[0]) && e->flushed[e->insn->ops[0].reg];
+}
+
+/* Operands whose bits are looked at, not what they are as numbers. */
+static void look_at(struct emit *e, unsigned n, V *s)
+{
+    for (unsigned k = 0; k < n && e->daz; k++)
+        if (e->insn->ops[k + 1].kind == PTX_OPERAND_REG && (ftz(e) || is_flushed(e, &e->insn->ops[k + 1])))
+            s[k] = emit_flush(e, s[k]);
 }
 
 /* From a float value to the register's bits. */
@@ -56,11 +62,11 @@ static bool finish(struct emit *e, V r, unsigned bits)
             V low = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOLT, r, one, ""), u, emit_const(e, 32, 0x3f800000), "");
 
             u = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOGT, r, zero, ""), low, emit_const(e, 32, 0), "");
-        } else {
+        } else if (!emit_is_raw(e, &e->insn->ops[0])) {
             u = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealUNO, r, r, ""), emit_const(e, 32, NAN_F32), u, "");
         }
-        if (ftz(e) && e->insn->op != PTX_OP_rsqrt) /* whose results are far from subnormal */
-            u = flush(e, u);
+        if (ftz(e) && e->insn->op != PTX_OP_rsqrt && !flushes_later(e)) /* rsqrt: results are far from subnormal */
+            u = emit_flush(e, u);
     }
     emit_result(e, &e->insn->ops[0], u);
     return true;
@@ -186,9 +192,13 @@ static bool sign(struct emit *e)
 
     if (!sources(e, 1, 32, s))
         return false;
+    if (!flushes_later(e))
+        look_at(e, 1, s);
     r = e->insn->op == PTX_OP_abs ? LLVMBuildAnd(e->b, s[0], emit_const(e, 32, 0x7fffffff), "")
                                   : LLVMBuildXor(e->b, s[0], emit_const(e, 32, 0x80000000), "");
-    emit_result(e, &e->insn->ops[0], LLVMBuildSelect(e->b, is_nan(e, s[0]), emit_const(e, 32, NAN_F32), r, ""));
+    if (!emit_is_raw(e, &e->insn->ops[0]))
+        r = LLVMBuildSelect(e->b, is_nan(e, s[0]), emit_const(e, 32, NAN_F32), r, "");
+    emit_result(e, &e->insn->ops[0], r);
     return true;
 }
 
@@ -207,6 +217,7 @@ static bool extreme(struct emit *e)
 
     if (!sources(e, 2, 32, s))
         return false;
+    look_at(e, 2, s);
     r = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, relation, ordered(e, s[0]), ordered(e, s[1]), ""), s[0], s[1], "");
     nan[0] = is_nan(e, s[0]);
     nan[1] = is_nan(e, s[1]);

@@ -376,6 +376,17 @@ static void load_fields(struct emit *e)
                                      emit_at(e, e->env, offsetof(struct jit_env, field) + 8 * k), "");
 }
 
+/* All of the kernel's f32 arithmetic is .ftz: the CPU does it to operands. */
+#define MXCSR_DAZ 0x1fc0u
+
+static void set_mode(struct emit *e)
+{
+    LLVMValueRef at = emit_at(e, e->env, offsetof(struct jit_env, mxcsr));
+
+    LLVMBuildStore(e->b, emit_i32(e, MXCSR_DAZ), at);
+    emit_call(e, "llvm.x86.sse.ldmxcsr", NULL, 0, &at, 1);
+}
+
 void emit_function(struct emit *e)
 {
     uint32_t threads = e->shape.block[0] * e->shape.block[1] * e->shape.block[2];
@@ -383,6 +394,8 @@ void emit_function(struct emit *e)
     LLVMValueRef lanes;
 
     LLVMPositionBuilderAtEnd(e->b, start);
+    if (e->daz)
+        set_mode(e);
     load_fields(e);
     lanes = threads % VG_WARP ? LLVMBuildTrunc(e->b, e->field[JIT_ENV_lanes], e->i32, "") : emit_i32(e, ~0u);
     e->present = variable(e, e->i32, lanes);

@@ -57,7 +57,8 @@ static bool mov(struct emit *e)
         return emit_reg_bits(e, d->reg) == bits && pack(e, s, bits);
     if (d->kind == PTX_OPERAND_VEC)
         return s->kind == PTX_OPERAND_REG && emit_reg_bits(e, s->reg) == bits && unpack(e, d, bits);
-    if (d->kind != PTX_OPERAND_REG || emit_reg_bits(e, d->reg) != bits || !(v = emit_source(e, s, bits)) ||
+    if (d->kind != PTX_OPERAND_REG || emit_reg_bits(e, d->reg) != bits ||
+        !(v = emit_passed_source(e, d, s, bits)) ||
         LLVMTypeOf(v) != emit_type(e, bits))
         return false;
     emit_result(e, d, v);

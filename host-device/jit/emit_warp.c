@@ -45,7 +45,7 @@ static bool shuffle(struct emit *e)
     uint64_t b, c;
 
     if (!(i->flags & PTX_FLAG_SYNC) || i->nops != 5 || !is_for_all(e, &i->ops[4]) || !constant(e, &i->ops[2], &b) ||
-        !constant(e, &i->ops[3], &c) || !(a = emit_source(e, &i->ops[1], 32)))
+        !constant(e, &i->ops[3], &c) || !(a = emit_passed_source(e, &i->ops[0], &i->ops[1], 32)))
         return false;
     for (unsigned l = 0; l < VG_WARP; l++) {
         bool in;

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which registers never hold a subnormal f32: what .ftz has to do to operands is done already. */
+/* What f32 registers never hold: subnormals (what .ftz has to do to operands is done already), and any NaN but the one that
+ * the hardware writes. */
 #include "jit/flushed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NAN_F32 0x7fffffffu
 
 static bool is_flushed_bits(uint64_t v)
 {
@@ -33,22 +39,166 @@ static bool defines_flushed(const struct ptx_insn *i, const uint8_t *flushed)
     }
 }
 
-void jit_flushed_find(const struct ptx_function *f, uint8_t *flushed)
+/* Take back, from all registers of 32 bits, those that some instruction gives another value to than 'defines' stands for. */
+static void find(const struct ptx_function *f, uint8_t *set, bool (*defines)(const struct ptx_insn *i, const uint8_t *set))
 {
     struct jit_regs r;
 
     for (uint32_t k = 0; k < f->nregs; k++)
-        flushed[k] = ptx_type_bits[f->regs[k].type] == 32;
+        set[k] = ptx_type_bits[f->regs[k].type] == 32;
     for (bool changed = true; changed;) {
         changed = false;
         for (uint32_t i = 0; i < f->ninsns; i++) {
-            if (defines_flushed(&f->insns[i], flushed))
+            if (defines(&f->insns[i], set))
                 continue;
             jit_regs_of(&f->insns[i], &r);
             for (unsigned k = 0; k < r.n_written; k++) {
-                changed |= flushed[r.written[k]];
-                flushed[r.written[k]] = 0;
+                changed |= set[r.written[k]];
+                set[r.written[k]] = 0;
             }
         }
     }
+}
+
+void jit_flushed_find(const struct ptx_function *f, uint8_t *flushed)
+{
+    find(f, flushed, defines_flushed);
+}
+
+/* ---- NaNs ---- */
+
+/* Code computes it as the CPU does, and leaves a NaN as it comes. */
+static bool computes(const struct ptx_insn *i)
+{
+    switch (i->op) {
+    case PTX_OP_add: case PTX_OP_sub: case PTX_OP_mul: case PTX_OP_fma: case PTX_OP_mad: case PTX_OP_div: case PTX_OP_sqrt:
+    case PTX_OP_rsqrt: case PTX_OP_rcp: case PTX_OP_ex2: case PTX_OP_abs: case PTX_OP_neg:
+        return i->types[0] == PTX_TYPE_f32;
+    default:
+        return false;
+    }
+}
+
+static bool is_one_nan(const struct ptx_operand *o, const uint8_t *set)
+{
+    uint32_t magnitude = (uint32_t)o->imm & 0x7fffffff;
+
+    return o->kind == PTX_OPERAND_REG ? set[o->reg]
+         : o->kind == PTX_OPERAND_IMM && (magnitude <= 0x7f800000 || (uint32_t)o->imm == NAN_F32);
+}
+
+static bool passes_on(const struct ptx_insn *i)
+{
+    return i->op == PTX_OP_mov || i->op == PTX_OP_selp || i->op == PTX_OP_shfl;
+}
+
+static bool defines_one_nan(const struct ptx_insn *i, const uint8_t *set)
+{
+    if (passes_on(i))
+        return is_one_nan(&i->ops[1], set) && (i->op != PTX_OP_selp || is_one_nan(&i->ops[2], set));
+    return computes(i) || ((i->op == PTX_OP_min || i->op == PTX_OP_max) && i->types[0] == PTX_TYPE_f32) ||
+           (i->op == PTX_OP_cvt && i->types[0] == PTX_TYPE_f32 &&
+            (ptx_type_class[i->types[1]] == 'u' || ptx_type_class[i->types[1]] == 's' || i->types[1] == PTX_TYPE_f16));
+}
+
+static bool reads_any(const struct ptx_insn *i, const uint8_t *set)
+{
+    struct jit_regs r;
+
+    jit_regs_of(i, &r);
+    for (unsigned k = 0; k < r.n_read; k++)
+        if (set[r.read[k]])
+            return true;
+    return false;
+}
+
+bool jit_raw_find(const struct ptx_function *f, uint8_t *raw)
+{
+    uint8_t *one_nan = calloc(f->nregs + 1, 1);
+    struct jit_regs r;
+
+    if (!one_nan)
+        return false;
+    find(f, one_nan, defines_one_nan);
+    memset(raw, 0, f->nregs);
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (uint32_t i = 0; i < f->ninsns; i++) {
+            if (!computes(&f->insns[i]) && !(passes_on(&f->insns[i]) && reads_any(&f->insns[i], raw)))
+                continue;
+            jit_regs_of(&f->insns[i], &r);
+            for (unsigned k = 0; k < r.n_written; k++) {
+                changed |= one_nan[r.written[k]] && !raw[r.written[k]];
+                raw[r.written[k]] |= one_nan[r.written[k]];
+            }
+        }
+    }
+    free(one_nan);
+    return true;
+}
+
+/* ---- Subnormal operands ---- */
+
+static bool moves(const struct ptx_insn *i)
+{
+    switch (i->op) {
+    case PTX_OP_mov: case PTX_OP_ld: case PTX_OP_ldu: case PTX_OP_st: case PTX_OP_selp: case PTX_OP_shfl:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Integers and halves: no f32 that they become is subnormal. */
+static bool has_no_subnormals(uint8_t type)
+{
+    return ptx_type_class[type] != 'f' || type == PTX_TYPE_f16 || type == PTX_TYPE_f16x2;
+}
+
+static bool reads_flushed(const struct ptx_insn *i, const uint8_t *flushed)
+{
+    for (unsigned k = 1; k < i->nops; k++) {
+        const struct ptx_operand *o = &i->ops[k];
+
+        if (!(o->kind == PTX_OPERAND_REG ? flushed[o->reg] || ptx_type_class[i->types[0]] == 'p'
+                                         : o->kind == PTX_OPERAND_IMM && is_flushed_bits((uint64_t)o->imm)))
+            return false;
+    }
+    return true;
+}
+
+/* Nothing changes for it when the CPU takes subnormal operands for zeros. */
+static bool may_flush(const struct ptx_insn *i, const uint8_t *flushed)
+{
+    bool real = false;
+
+    if (moves(i))
+        return true;
+    for (unsigned t = 0; t < i->ntypes; t++) {
+        if (!has_no_subnormals(i->types[t]) && i->types[t] != PTX_TYPE_f32)
+            return false;
+        real |= !has_no_subnormals(i->types[t]);
+    }
+    switch (i->op) {
+    case PTX_OP_call:
+        return false;
+    case PTX_OP_mma: case PTX_OP_wmma: case PTX_OP_atom: case PTX_OP_red:
+        return !real;
+    case PTX_OP_cvt:
+        return has_no_subnormals(i->types[1]) || i->flags & PTX_FLAG_FTZ || reads_flushed(i, flushed);
+    default:
+        return !real || i->flags & PTX_FLAG_FTZ || reads_flushed(i, flushed);
+    }
+}
+
+bool jit_all_flush(const struct ptx_function *f, const uint8_t *flushed)
+{
+    bool any = false;
+
+    for (uint32_t k = 0; k < f->ninsns; k++) {
+        if (!may_flush(&f->insns[k], flushed))
+            return false;
+        any |= computes(&f->insns[k]) && f->insns[k].flags & PTX_FLAG_FTZ;
+    }
+    return any;
 }

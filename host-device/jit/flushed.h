@@ -6,5 +6,10 @@
 
 /* flushed[r] = 1: register r never holds a subnormal f32. */
 void jit_flushed_find(const struct ptx_function *f, uint8_t *flushed);
+/* raw[r] = 1: a NaN in register r is 0x7fffffff, so its variable may hold whatever NaN the CPU made until somebody looks at
+ * its bits. False when memory is short. */
+bool jit_raw_find(const struct ptx_function *f, uint8_t *raw);
+/* The whole function may run with the CPU taking subnormal operands for zeros (MXCSR.DAZ), and has operations that want it. */
+bool jit_all_flush(const struct ptx_function *f, const uint8_t *flushed);
 
 #endif

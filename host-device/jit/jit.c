@@ -48,6 +48,8 @@ static void *translate(struct emit *e, size_t *size)
     e->fn = LLVMAddFunction(e->module, "kernel", type);
     e->env = LLVMGetParam(e->fn, 0);
     jit_code_attributes(e->fn, &e->shape);
+    if (e->daz)
+        jit_code_flushes(e->fn);
     if (!setjmp(e->fail)) {
         emit_function(e);
         object = jit_code_generate(e->module, &e->shape, e->why, e->why_size);
@@ -73,12 +75,15 @@ static void *compile(const struct interp_kernel *k, const struct jit_uniform *u,
     e.read = calloc(w->f->nregs + 1, sizeof *e.read);
     e.constant = calloc(w->f->nregs + 1, sizeof *e.constant);
     e.flushed = calloc(w->f->nregs + 1, sizeof *e.flushed);
+    e.raw = calloc(w->f->nregs + 1, sizeof *e.raw);
     e.waiting = calloc(w->n + 1, sizeof *e.waiting);
     e.at = calloc(w->n + 1, sizeof *e.at);
     e.next.list = calloc(w->n + 2, sizeof *e.next.list);
     e.spins = calloc(w->n_loops + 1, sizeof *e.spins);
-    if (e.var && e.read && e.flushed && e.constant && e.waiting && e.at && e.next.list && e.spins && jit_find_spins(u, e.spins)) {
+    if (e.var && e.read && e.flushed && e.raw && e.constant && e.waiting && e.at && e.next.list && e.spins && jit_find_spins(u, e.spins) &&
+        jit_raw_find(w->f, e.raw)) {
         jit_flushed_find(w->f, e.flushed);
+        e.daz = jit_all_flush(w->f, e.flushed);
         image = translate(&e, &report->code_bytes);
     } else {
         snprintf(report->why, sizeof report->why, "out of memory");
@@ -87,6 +92,7 @@ static void *compile(const struct interp_kernel *k, const struct jit_uniform *u,
     free(e.var);
     free(e.read);
     free(e.flushed);
+    free(e.raw);
     free(e.constant);
     free(e.waiting);
     free(e.at);

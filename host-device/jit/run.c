@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <xmmintrin.h>
 
 #include "interp/warp.h"
 
@@ -38,6 +39,22 @@ struct fibers {
     unsigned n, used;
 };
 
+/* ---- Floating-point control: code may have set its own; everything else runs as the process does ---- */
+
+#define MXCSR_HOST 0x1f80u
+
+static void enter(const struct jit_env *env)
+{
+    if (env->mxcsr)
+        _mm_setcsr(MXCSR_HOST);
+}
+
+static void back_to_code(const struct jit_env *env)
+{
+    if (env->mxcsr)
+        _mm_setcsr(env->mxcsr);
+}
+
 /* ---- Switching ---- */
 
 /* Save this stack's callee-saved registers and place, and continue on another. */
@@ -59,6 +76,7 @@ __attribute__((used)) static void fiber_main(struct fiber *f)
     const struct native *n = (const struct native *)f->env.w->block->worker->native;
 
     ((jit_code *)n->image)(&f->env);
+    enter(&f->env);
     f->ended = true;
     suspend(f);
 }
@@ -108,6 +126,7 @@ static void operation(struct jit_env *env, uint32_t i, uint32_t mask)
     const struct func *f = w->entry_frame.func;
     const struct uop *u = f->code + f->first_uop[i], *end = f->code + f->first_uop[i + 1];
 
+    enter(env);
     w->args.mask = mask;
     env->insn = NO_INSN;
     while (u && u < end) {
@@ -119,14 +138,17 @@ static void operation(struct jit_env *env, uint32_t i, uint32_t mask)
             u = wait(env, mask);
     }
     env->insn = NO_INSN;
+    back_to_code(env);
 }
 
 static void end(struct jit_env *env, uint32_t mask)
 {
     struct warp *w = env->w;
 
+    enter(env);
     w->args.mask = mask;
     warp_exit(w);
+    back_to_code(env);
 }
 
 static void yield(struct jit_env *env)
@@ -134,9 +156,11 @@ static void yield(struct jit_env *env)
     struct warp *w = env->w;
     uint32_t mask = w->args.present;
 
+    enter(env);
     w->args.mask = mask;
     run_yield_at(w, w->entry_frame.func->code);
     wait(env, mask);
+    back_to_code(env);
 }
 
 static void park(struct jit_env *env, uint32_t i, uint32_t mask)
@@ -155,6 +179,7 @@ static void leave(struct jit_env *env)
 {
     struct warp *w = env->w;
 
+    enter(env);
     w->native = &left;
     w->args.mask = 0;
     w->yielded = true;
@@ -239,6 +264,7 @@ static bool start(struct warp *w)
     f->env.field[JIT_ENV_lanes] = w->args.present;
     f->env.w = w;
     f->env.insn = NO_INSN;
+    f->env.mxcsr = 0;
     f->ended = false;
     prepare_stack(f);
     w->native = f;

@@ -43,6 +43,7 @@ struct jit_env {
     uint32_t insn, mask;       /* instruction, and the lanes that run it */
     uint32_t step;             /* JIT_STEP_EACH: address[lane]; else lane l's is address[0] + l * step */
     uint32_t bytes;            /* of a lane's access */
+    uint32_t mxcsr;            /* what the code has set, 0: nothing. What it calls runs as the process does */
     struct warp *w;
     uint64_t address[32];
 };
