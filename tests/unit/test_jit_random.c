@@ -34,6 +34,7 @@ static struct {
     struct text body, functions, *to;
     uint64_t state;
     unsigned label, budget;
+    bool flushes; /* every operation on f32 is .ftz */
     unsigned callees;      /* functions that may be called from here */
 } g;
 
@@ -110,7 +111,7 @@ static void float_op(void)
     static const unsigned sources[] = {2, 2, 2, 3, 2, 2, 2, 1, 1, 1, 1, 1, 1, 2, 2, 1};
     unsigned op = pick(16);
 
-    put("%s%s.f32 %%f%u", ops[op], pick(2) ? ".ftz" : "", pick(FLOATS));
+    put("%s%s.f32 %%f%u", ops[op], g.flushes || pick(2) ? ".ftz" : "", pick(FLOATS));
     for (unsigned k = 0; k < sources[op]; k++)
         put(", %%f%u", pick(FLOATS));
     put(";\n");
@@ -139,7 +140,7 @@ static void convert(void)
         put("cvt.rn.f32.%c32 %%f%u, %s;\n", "us"[pick(2)], f, integer());
         break;
     case 1:
-        put("cvt.rzi.s32.f32 %%r%u, %%f%u;\n", d, f);
+        put("cvt.rzi%s.s32.f32 %%r%u, %%f%u;\n", g.flushes ? ".ftz" : "", d, f);
         break;
     case 2:
         put("mov.b32 %%r%u, %%f%u;\n", d, f);
@@ -162,7 +163,7 @@ static void compare(unsigned p)
     if (pick(4))
         put("setp.%s.%c32 %%p%u, %s, %s;\n", relations[pick(6)], "us"[pick(2)], p, integer(), integer());
     else
-        put("setp.%s.f32 %%p%u, %%f%u, %%f%u;\n", relations[pick(6)], p, pick(FLOATS), pick(FLOATS));
+        put("setp.%s%s.f32 %%p%u, %%f%u, %%f%u;\n", relations[pick(6)], g.flushes ? ".ftz" : "", p, pick(FLOATS), pick(FLOATS));
 }
 
 static void select_or_guard(void)
@@ -535,6 +536,7 @@ static void function(unsigned f)
 static void generate(uint64_t seed, bool leaves)
 {
     g.label = 0;
+    g.flushes = seed % 3 == 0;
     g.state = seed * 0x9e3779b97f4a7c15u + 1;
     g.body.n = g.functions.n = 0;
     g.to = &g.functions;
