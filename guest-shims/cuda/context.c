@@ -27,9 +27,12 @@ static void init_context(struct CUctx_st *context, uint32_t flags)
     vgpu_driver.contexts++;
 }
 
-/* Everything that the context owns goes, and the channel with the last context. With driver.lock held. */
-static void end_context(struct CUctx_st *context)
+/* Everything that the context owns goes, and the channel with the last context. With driver.lock held; without it, the caller
+ * ends the storage that is returned. */
+static struct vgpu_storage *end_context(struct CUctx_st *context)
 {
+    struct vgpu_storage *storage = vgpu_storage_take(context);
+
     context->alive = false;
     vgpu_captures_forget(context);
     vgpu_graphs_destroy(context);
@@ -41,10 +44,11 @@ static void end_context(struct CUctx_st *context)
     vgpu_arrays_destroy(context);
     vgpu_memory_free_owner(&vgpu_driver.memory, context);
     if (--vgpu_driver.contexts)
-        return;
+        return storage;
     vgpu_memory_destroy(&vgpu_driver.memory);
     vgpu_channel_close(&vgpu_driver.channel);
     vgpu_driver.open = false;
+    return storage;
 }
 
 int vgpu_context_check(struct CUctx_st *context)
@@ -63,6 +67,32 @@ static bool flags_wrong(uint32_t flags)
 
 /* ---- the primary context ---- */
 
+/* Its handle is known from its first use on. With driver.lock held. */
+static int name_primary(void)
+{
+    struct CUctx_st *primary = &vgpu_driver.primary;
+    int status = primary->primary ? 0 : vgpu_handle_add(primary, KIND_CONTEXT, NULL);
+
+    primary->primary = !status;
+    return status;
+}
+
+int vgpu_primary_handle(struct CUctx_st **context, CUdevice device)
+{
+    int status = vgpu_enter_device(device);
+
+    if (!status && !context)
+        status = CUDA_ERROR_INVALID_VALUE;
+    if (status)
+        return status;
+    pthread_mutex_lock(&vgpu_driver.lock);
+    status = name_primary();
+    pthread_mutex_unlock(&vgpu_driver.lock);
+    if (!status)
+        *context = &vgpu_driver.primary;
+    return status;
+}
+
 CUresult impl_cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
 {
     int status = vgpu_enter_device(device);
@@ -74,10 +104,7 @@ CUresult impl_cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
     pthread_mutex_lock(&vgpu_driver.lock);
     struct CUctx_st *primary = &vgpu_driver.primary;
     if (!primary->alive) {
-        if (!primary->primary) {
-            primary->primary = true;
-            status = vgpu_handle_add(primary, KIND_CONTEXT, NULL);
-        }
+        status = name_primary();
         if (!status)
             status = vgpu_open_locked();
         if (!status)
@@ -93,6 +120,7 @@ CUresult impl_cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
 
 CUresult impl_cuDevicePrimaryCtxRelease_v2(CUdevice device)
 {
+    struct vgpu_storage *storage = NULL;
     int status = vgpu_enter_device(device);
 
     if (status)
@@ -101,8 +129,9 @@ CUresult impl_cuDevicePrimaryCtxRelease_v2(CUdevice device)
     if (!vgpu_driver.primary_retained)
         status = CUDA_ERROR_INVALID_CONTEXT;
     else if (!--vgpu_driver.primary_retained && vgpu_driver.primary.alive)
-        end_context(&vgpu_driver.primary);
+        storage = end_context(&vgpu_driver.primary);
     pthread_mutex_unlock(&vgpu_driver.lock);
+    vgpu_storage_end(storage);
     return status;
 }
 
@@ -114,15 +143,17 @@ CUresult impl_cuDevicePrimaryCtxRelease(CUdevice device)
 /* Those who retained it go on with a context that is fresh once it is retained again. */
 CUresult impl_cuDevicePrimaryCtxReset_v2(CUdevice device)
 {
+    struct vgpu_storage *storage = NULL;
     int status = vgpu_enter_device(device);
 
     if (status)
         return status;
     pthread_mutex_lock(&vgpu_driver.lock);
     if (vgpu_driver.primary.alive)
-        end_context(&vgpu_driver.primary);
+        storage = end_context(&vgpu_driver.primary);
     vgpu_driver.primary_retained = 0;
     pthread_mutex_unlock(&vgpu_driver.lock);
+    vgpu_storage_end(storage);
     return 0;
 }
 
@@ -231,6 +262,7 @@ CUresult impl_cuCtxCreate_v4(CUcontext *context, CUctxCreateParams *params, uint
 
 CUresult impl_cuCtxDestroy_v2(CUcontext context)
 {
+    struct vgpu_storage *storage = NULL;
     int status = vgpu_enter_init();
 
     if (status)
@@ -242,11 +274,12 @@ CUresult impl_cuCtxDestroy_v2(CUcontext context)
     if (!status && context->primary)
         status = CUDA_ERROR_INVALID_CONTEXT;
     if (!status) {
-        end_context(context);
+        storage = end_context(context);
         if (depth && stack[depth - 1] == context)
             depth--;
     }
     pthread_mutex_unlock(&vgpu_driver.lock);
+    vgpu_storage_end(storage);
     return status;
 }
 
@@ -288,6 +321,8 @@ CUresult impl_cuCtxPopCurrent(CUcontext *context)
     return impl_cuCtxPopCurrent_v2(context);
 }
 
+/* The primary context may become current before it is retained, as NVIDIA's runtime has it; calls then say that it is not
+ * there. */
 CUresult impl_cuCtxSetCurrent(CUcontext context)
 {
     int status = vgpu_enter_init();
@@ -300,7 +335,7 @@ CUresult impl_cuCtxSetCurrent(CUcontext context)
         return 0;
     }
     status = vgpu_context_check(context);
-    if (status)
+    if (status && !(status == CUDA_ERROR_CONTEXT_IS_DESTROYED && context->primary))
         return status;
     if (!depth)
         return push(context);

@@ -74,6 +74,7 @@ struct CUctx_st {
     int cache_config, shared_config;
     size_t limits[10];
     struct CUstream_st legacy;
+    struct vgpu_storage *storage; /* with driver.lock */
 };
 
 struct vgpu_driver {
@@ -95,6 +96,8 @@ static inline const struct vgpu_profile *vgpu_profile(void)
 {
     return &vgpu_driver.device.profile;
 }
+/* What cuDriverGetVersion says. */
+uint32_t vgpu_driver_version(void);
 /* A device attribute of the profile; 0 where it is not known. */
 int vgpu_attribute(int attribute);
 
@@ -104,10 +107,23 @@ int vgpu_enter_device(CUdevice device);            /* and a device that exists *
 int vgpu_enter(struct CUctx_st **context);         /* and a current, living context without a sticky error */
 int vgpu_context_check(struct CUctx_st *context);  /* CONTEXT is a handle of a living one */
 struct CUctx_st *vgpu_current(void);
+/* The primary context's handle, whether or not it is retained. */
+int vgpu_primary_handle(struct CUctx_st **context, CUdevice device);
 /* Opens the channel when there is none. With driver.lock held. */
 int vgpu_open_locked(void);
 /* What a new context reports. */
 void vgpu_limits_reset(struct CUctx_st *context);
+
+/* What others keep with a context (storage.c), NULL being the current one: a value a key. GONE is told when the context ends,
+ * and may call the driver, which then knows none of the context's handles. */
+struct vgpu_storage;
+typedef void vgpu_storage_gone(struct CUctx_st *context, void *key, void *value);
+int vgpu_storage_put(struct CUctx_st *context, void *key, void *value, vgpu_storage_gone *gone);
+int vgpu_storage_delete(struct CUctx_st *context, void *key);
+int vgpu_storage_get(void **value, struct CUctx_st *context, void *key);
+/* Takes all of it away, with driver.lock held; then, without, tells everybody. */
+struct vgpu_storage *vgpu_storage_take(struct CUctx_st *context);
+void vgpu_storage_end(struct vgpu_storage *all);
 
 /* ---- streams ---- */
 

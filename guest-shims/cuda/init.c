@@ -133,11 +133,15 @@ int vgpu_open_locked(void)
 }
 
 /* What the driver itself says; it needs no cuInit. Where no device is found there is no profile to ask. */
+uint32_t vgpu_driver_version(void)
+{
+    return vgpu_driver.device.transport && vgpu_profile()->driver_version ? vgpu_profile()->driver_version : 13010;
+}
+
 CUresult impl_cuDriverGetVersion(int32_t *version)
 {
     if (!version)
         return CUDA_ERROR_INVALID_VALUE;
-    *version = vgpu_driver.device.transport && vgpu_profile()->driver_version ? (int32_t)vgpu_profile()->driver_version
-                                                                              : 13010;
+    *version = (int32_t)vgpu_driver_version();
     return CUDA_SUCCESS;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cuGetExportTable: our own table. NVIDIA's, which its runtime asks for, are not known here. */
+/* cuGetExportTable: our own table; those of NVIDIA's runtime are runtime_tables.c. */
 #include <string.h>
 
 #include "cuda/driver.h"
+#include "cuda/runtime_tables.h"
 #include "cuda/vgpu_private.h"
 
 static int enter(CUstream handle, struct CUstream_st **stream)
@@ -92,6 +93,6 @@ CUresult impl_cuGetExportTable(void **result, const CUuuid *id)
 
     if (!result || !id)
         return CUDA_ERROR_INVALID_VALUE;
-    *result = !memcmp(id->bytes, own, sizeof own) ? (void *)&table : NULL;
+    *result = (void *)(uintptr_t)(!memcmp(id->bytes, own, sizeof own) ? &table : vgpu_runtime_table(id->bytes));
     return *result ? 0 : CUDA_ERROR_NOT_FOUND;
 }

@@ -8,7 +8,8 @@
 enum metadata { ORDERED, UNORDERED, ANY };
 
 /* The four bits that describe chunk 'chunk' of a row, in the figures' terms: in the word of which lane, at which bit. */
-static unsigned code_of(const uint32_t *words, const struct shape *sh, unsigned type, unsigned selector, unsigned row, unsigned chunk)
+static unsigned code_of(const uint32_t *words, const struct shape *sh, unsigned type, unsigned selector, unsigned row,
+                        unsigned chunk)
 {
     const unsigned quad = 4 * (row % 8), low = row < 8;
 
@@ -130,7 +131,8 @@ static void test_forms(void)
                 const struct ptx_insn insn = {
                     .op = PTX_OP_mma, .shape = rules[i].shapes[n].id, .ntypes = 4, .layout_a = 'r', .layout_b = 'c',
                     .types = {(uint8_t)td, (uint8_t)ta, (uint8_t)tb, (uint8_t)td},
-                    .flags = PTX_FLAG_SYNC | PTX_FLAG_ALIGNED | PTX_FLAG_SP | (v & 8 ? rules[i].flags : 0) | (v & 16 ? PTX_FLAG_ORDERED : 0)};
+                    .flags = PTX_FLAG_SYNC | PTX_FLAG_ALIGNED | PTX_FLAG_SP | (v & 8 ? rules[i].flags : 0) |
+                             (v & 16 ? PTX_FLAG_ORDERED : 0)};
 
                 if (ta && tb && td && (!(v & 8) || rules[i].flags))
                     run(&insn, &rules[i].shapes[n]);
@@ -142,8 +144,9 @@ static void test_forms(void)
 static void test_recorded(void)
 {
     static const struct shape shape = SHAPE(16, 8, 32);
-    static const struct ptx_insn insn = {.op = PTX_OP_mma, .shape = PTX_shape_m16n8k32, .ntypes = 4, .layout_a = 'r', .layout_b = 'c',
-                                         .types = {PTX_TYPE_f16, PTX_TYPE_f16, PTX_TYPE_f16, PTX_TYPE_f16}, .flags = PTX_FLAG_SP};
+    static const struct ptx_insn insn = {
+        .op = PTX_OP_mma, .shape = PTX_shape_m16n8k32, .ntypes = 4, .layout_a = 'r', .layout_b = 'c', .flags = PTX_FLAG_SP,
+        .types = {PTX_TYPE_f16, PTX_TYPE_f16, PTX_TYPE_f16, PTX_TYPE_f16}};
     static const int16_t rows[3][9] = {{0, -2720, -2584, -2448, -2312, -2176, -2040, -1904, -1768},
                                        {7, -4400, -4152, -3904, -3656, -3408, -3160, -2912, -2664},
                                        {15, -6320, -5944, -5568, -5192, -4816, -4440, -4064, -3688}};
@@ -158,7 +161,8 @@ static void test_recorded(void)
         s[10].u32[l] = 0x88888888;
         for (unsigned i = 0; i < 8; i++) {
             const unsigned row = l / 4 + i / 2 % 2 * 8, kept = l % 4 * 2 + i % 2 + i / 4 * 8;
-            const _Float16 x = (_Float16)(int)(row + kept + 1), y = (_Float16)((int)(l / 4) - (int)place_b(PTX_TYPE_f16, l, i).row);
+            const _Float16 x = (_Float16)(int)(row + kept + 1);
+            const _Float16 y = (_Float16)((int)(l / 4) - (int)place_b(PTX_TYPE_f16, l, i).row);
 
             memcpy((uint16_t *)s[i / 2].u32 + 2 * l + i % 2, &x, 2);
             memcpy((uint16_t *)s[4 + i / 2].u32 + 2 * l + i % 2, &y, 2);
@@ -170,14 +174,16 @@ static void test_recorded(void)
         for (unsigned l = 0; l < 32; l++)
             for (unsigned i = 0; i < 4; i++)
                 if (place_c(l, i).row == (unsigned)rows[r][0])
-                    good = good && value_of(PTX_TYPE_f16, fragment_get(d, PTX_TYPE_f16, l, i)) == rows[r][1 + place_c(l, i).column];
+                    good = good && value_of(PTX_TYPE_f16, fragment_get(d, PTX_TYPE_f16, l, i)) ==
+                                   rows[r][1 + place_c(l, i).column];
     ok(good, "mma.sp m16n%uk%u as recorded", shape.n, shape.k);
 }
 
 static void test_refusals(void)
 {
-#define FORM(SHAPE_ID, D, A, B) {.op = PTX_OP_mma, .shape = PTX_shape_##SHAPE_ID, .ntypes = 4, .layout_a = 'r', .layout_b = 'c', \
-                                 .flags = PTX_FLAG_SP, .types = {PTX_TYPE_##D, PTX_TYPE_##A, PTX_TYPE_##B, PTX_TYPE_##D}}
+#define FORM(SHAPE_ID, D, A, B) \
+    {.op = PTX_OP_mma, .shape = PTX_shape_##SHAPE_ID, .ntypes = 4, .layout_a = 'r', .layout_b = 'c', .flags = PTX_FLAG_SP, \
+     .types = {PTX_TYPE_##D, PTX_TYPE_##A, PTX_TYPE_##B, PTX_TYPE_##D}}
     static const struct ptx_insn refused[] = {
         FORM(m16n8k8, f32, f16, f16), FORM(m16n8k64, f32, f16, f16), FORM(m16n8k16, s32, s8, s8), FORM(m16n8k32, s32, s4, s4),
         FORM(m16n8k32, f32, e4m3, e4m3), FORM(m16n8k16, f16, bf16, bf16), FORM(m16n8k32, f32, f16, bf16),

@@ -113,8 +113,8 @@ static char *c_text(bool integer, const char *type)
     for (int i = 0; i < 4; i++) {
         text = own_text("%s mad.lo.u32 %%r40, %%lane, 20, %d; and.b32 %%r40, %%r40, 31;", text, 5 * i);
         if (integer)
-            text = own_text("%s rem.u32 %%r41, %%r40, 3; setp.eq.u32 %%p0, %%r41, 1; setp.eq.u32 %%p1, %%r41, 2; mov.u32 %%r%d, %%r40;"
-                            "@%%p0 sub.u32 %%r%d, 0x7fffffff, %%r40; @%%p1 add.u32 %%r%d, %%r40, 0x80000000;\n",
+            text = own_text("%s rem.u32 %%r41, %%r40, 3; setp.eq.u32 %%p0, %%r41, 1; setp.eq.u32 %%p1, %%r41, 2;"
+                            "mov.u32 %%r%d, %%r40; @%%p0 sub.u32 %%r%d, 0x7fffffff, %%r40; @%%p1 add.u32 %%r%d, %%r40, 0x80000000;\n",
                             text, 10 + i, 10 + i, 10 + i);
         else
             text = own_text("%s cvt.rn.%s.u32 %%%c%d, %%r40;\n", text, type, type[1] == '3' ? 'f' : 'h', i);
@@ -140,8 +140,9 @@ static void sparse(const struct element *a, const struct element *b, unsigned k,
     unsigned n = k * a->bits / 128; /* registers of A and of B */
     char *name = own_text("mma_sp_m16n8k%u_%s_%s_%s_%u%s%s", k, type, a->name, b->name, selector, saturate ? "_sat" : "",
                           ordered ? "_ordered" : "");
-    char *table = own_text("%s", ""), *body = own_text("mov.u64 %%d0, meta_%s; and.b32 %%r42, %%ti, 63; mad.wide.u32 %%d0, %%r42, 4, %%d0;"
-                                                       "ld.const.u32 %%r30, [%%d0];\n", name);
+    char *table = own_text("%s", "");
+    char *body = own_text("mov.u64 %%d0, meta_%s; and.b32 %%r42, %%ti, 63; mad.wide.u32 %%d0, %%r42, 4, %%d0;"
+                          "ld.const.u32 %%r30, [%%d0];\n", name);
     struct form form = {a, b, k, selector, holders, meta};
 
     for (int i = 0; i < 64; i++) {
