@@ -123,8 +123,8 @@ LLVMValueRef emit_operation_result(struct emit *e, int32_t reg);
 
 /* ---- The instructions that have code of their own. Each says whether it emitted this one ---- */
 typedef bool emit_fn(struct emit *e);
-emit_fn emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot, emit_mma, emit_matrix;
-#define JIT_EMITTERS emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot, emit_mma, emit_matrix
+emit_fn emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot, emit_mma, emit_matrix, emit_half;
+#define JIT_EMITTERS emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot, emit_mma, emit_matrix, emit_half
 
 /* ---- emit_leave.c: the interpreter goes on with the warp; each ends its LLVM block ---- */
 /* From the instruction being emitted on. */

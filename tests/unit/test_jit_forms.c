@@ -146,7 +146,19 @@ static bool same(const struct form *f, uint32_t without)
     {ROWS_SHARED "bar.sync 0; stmatrix.sync.aligned.m8n8." form ".b16 [%at], " s "; bar.sync 0; ld.shared.v4.u32 " D4 ", [%at]; }", 3}
 #define FOUR(x) x x x x
 #define SIXTEEN(x) FOUR(x) FOUR(x) FOUR(x) FOUR(x)
+#define HALF2(op, flags) \
+    {op flags ".f16x2 %r16, %r0, %r1; " op flags ".f16 %k0, %h0, %h1; cvt.u32.u16 %r17, %k0;"}, \
+    {op ".bf16x2 %r16, %r0, %r1; " op ".bf16 %k0, %h0, %h1; cvt.u32.u16 %r17, %k0;"}
+#define HALF1(op) \
+    {op ".f16x2 %r16, %r0; " op ".f16 %k0, %h0; cvt.u32.u16 %r17, %k0;"}, {op ".bf16x2 %r16, %r0; " op ".bf16 %k0, %h0; cvt.u32.u16 %r17, %k0;"}
+#define HALF3(op, type) {op "." type "x2 %r16, %r0, %r1, %r2; " op "." type " %k0, %h0, %h1, %h2; cvt.u32.u16 %r17, %k0;"}
 static const struct form forms[] = {
+    HALF2("add", ""), HALF2("sub", ".ftz"), HALF2("mul", ".ftz.sat"), HALF2("add.rn", ".sat"), HALF2("mul", ""),
+    HALF2("min", ""), HALF2("max", ".ftz"), HALF2("min.NaN", ""), HALF2("max.xorsign.abs", ""), HALF2("max.NaN.xorsign.abs", ""),
+    HALF1("abs"), HALF1("neg"), HALF3("fma.rn", "f16"), HALF3("fma.rn", "bf16"), HALF3("fma.rn.relu", "f16"), HALF3("fma.rn.ftz.sat", "f16"),
+    HALF3("fma.rn.relu", "bf16"),
+    {"ld.global.u32 %r30, [%in+64]; ld.global.u32 %r31, [%in+68]; ld.global.u32 %r32, [%in+72]; fma.rn.f16x2 %r33, %r30, %r31, %r32;" /* uniform */
+     "mul.f16x2 %r34, %r33, %r30; mov.b32 {%h0, %h1}, %r34; add.f16 %h2, %h0, %h1; add.f16x2 %r16, %r34, %r0; cvt.u32.u16 %r17, %h2;"},
     MMA_BYTES("s8", "s8"), MMA_BYTES("s8", "u8"), MMA_BYTES("u8", "s8"), MMA_BYTES("u8", "u8"),
     MMA("m16n8k16", D4, ".f32.f16.f16.f32", A4, B2, C4), MMA("m16n8k8", D4, ".f32.f16.f16.f32", A2, B1, C4),
     MMA("m16n8k16", D2, ".f16.f16.f16.f16", A4, B2, C2), MMA("m16n8k8", D2, ".f16.f16.f16.f16", A2, B1, C2),
