@@ -93,6 +93,38 @@ int vgpu_primary_handle(struct CUctx_st **context, CUdevice device)
     return status;
 }
 
+/* With driver.lock held. */
+static int retain_primary(void)
+{
+    struct CUctx_st *primary = &vgpu_driver.primary;
+    int status = 0;
+
+    if (!primary->alive) {
+        status = name_primary();
+        if (!status)
+            status = vgpu_open_locked();
+        if (!status)
+            init_context(primary, primary->flags);
+    }
+    if (!status)
+        vgpu_driver.primary_retained++;
+    return status;
+}
+
+int vgpu_enter_any(struct CUctx_st **context)
+{
+    int status = vgpu_enter_init();
+
+    if (status || vgpu_current())
+        return status ? status : vgpu_enter(context);
+    pthread_mutex_lock(&vgpu_driver.lock);
+    if (!vgpu_driver.primary.alive)
+        status = retain_primary();
+    pthread_mutex_unlock(&vgpu_driver.lock);
+    *context = &vgpu_driver.primary;
+    return status ? status : vgpu_channel_status(&vgpu_driver.channel);
+}
+
 CUresult impl_cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
 {
     int status = vgpu_enter_device(device);
@@ -102,19 +134,10 @@ CUresult impl_cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
     if (status)
         return status;
     pthread_mutex_lock(&vgpu_driver.lock);
-    struct CUctx_st *primary = &vgpu_driver.primary;
-    if (!primary->alive) {
-        status = name_primary();
-        if (!status)
-            status = vgpu_open_locked();
-        if (!status)
-            init_context(primary, primary->flags);
-    }
-    if (!status) {
-        vgpu_driver.primary_retained++;
-        *context = primary;
-    }
+    status = retain_primary();
     pthread_mutex_unlock(&vgpu_driver.lock);
+    if (!status)
+        *context = &vgpu_driver.primary;
     return status;
 }
 

@@ -105,6 +105,7 @@ int vgpu_attribute(int attribute);
 int vgpu_enter_init(void);                         /* needs cuInit */
 int vgpu_enter_device(CUdevice device);            /* and a device that exists */
 int vgpu_enter(struct CUctx_st **context);         /* and a current, living context without a sticky error */
+int vgpu_enter_any(struct CUctx_st **context);     /* the same; where none is current the primary one, which then stays */
 int vgpu_context_check(struct CUctx_st *context);  /* CONTEXT is a handle of a living one */
 struct CUctx_st *vgpu_current(void);
 /* The primary context's handle, whether or not it is retained. */

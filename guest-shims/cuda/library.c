@@ -252,11 +252,17 @@ CUresult impl_cuLibraryGetGlobal(CUdeviceptr *address, size_t *size, CUlibrary l
     return status ? status : vgpu_module_global(module, name, false, address, size);
 }
 
+/* NVIDIA's runtime asks before there is a context: the CPU may use the variable first. */
 CUresult impl_cuLibraryGetManaged(CUdeviceptr *address, size_t *size, CUlibrary library, const char *name)
 {
+    struct CUctx_st *context;
     struct CUmod_st *module;
-    int status = name ? current_module(library, &module) : CUDA_ERROR_INVALID_VALUE;
+    int status = name ? check(library) : CUDA_ERROR_INVALID_VALUE;
 
+    if (!status)
+        status = vgpu_enter_any(&context);
+    if (!status)
+        status = module_in(library, context, &module);
     return status ? status : vgpu_module_global(module, name, true, address, size);
 }
 

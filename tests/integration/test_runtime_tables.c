@@ -146,6 +146,35 @@ static void on_gone(CUcontext context, void *key, void *value)
     gone.status = cuCtxGetCurrent(&current);
 }
 
+/* Before there is a context, and for good. */
+static void test_managed(void)
+{
+    static const char ptx[] = ".version 7.0\n.target sm_50\n.address_size 64\n"
+                              ".visible .global .attribute(.managed) .align 4 .u32 both = 5;\n.visible .entry k() { ret; }\n";
+    CUcontext context, retained;
+    CUlibrary library;
+    CUdeviceptr p = 0, again;
+    size_t size = 0;
+
+    OK(cuLibraryLoadData(&library, ptx, NULL, NULL, 0, NULL, NULL, 0), "a library");
+    OK(cuLibraryGetManaged(&p, &size, library, "both"), "its variable");
+    ok(size == 4 && p && *(uint32_t *)(uintptr_t)p == 5, "is there");
+    OK(cuCtxGetCurrent(&context), "no context");
+    ok(!context, "is current");
+    OK(cuDevicePrimaryCtxRetain(&retained, 0), "the primary one is retained");
+    OK(cuCtxSetCurrent(retained), "and current");
+    *(uint32_t *)(uintptr_t)p = 6;
+    OK(cuLibraryGetManaged(&again, &size, library, "both"), "the variable in it");
+    ok(again == p, "is the same");
+    OK(cuDevicePrimaryCtxRelease_v2(0), "released");
+    is_u64(*(uint32_t *)(uintptr_t)p, 6, "it stays");
+    is_u64(cuLibraryGetManaged(&p, &size, library, "other"), CUDA_ERROR_NOT_FOUND, "another");
+    is_u64(cuLibraryGetManaged(&p, &size, (CUlibrary)&p, "both"), CUDA_ERROR_INVALID_HANDLE, "of no library");
+    OK(cuCtxSetCurrent(NULL), "away");
+    OK(cuLibraryUnload(library), "the library too");
+    OK(cuDevicePrimaryCtxReset_v2(0), "and the context");
+}
+
 static void test_context(void)
 {
     CUcontext context = NULL, retained, other;
@@ -211,6 +240,7 @@ int main(int argc, char **argv)
     test_tables();
     test_hooks();
     test_integrity();
+    test_managed();
     test_context();
     return tap_done();
 }

@@ -24,6 +24,7 @@ static bool fine(cudaError_t error)
 
 __constant__ int factor[4] = {1, 2, 3, 4};
 __device__ int counter;
+__managed__ int both = 5;
 
 __global__ void add(const float *a, const float *b, float *c, int n)
 {
@@ -46,6 +47,8 @@ __global__ void scale(int *p, int n)
 __global__ void twice(int *p)
 {
     p[threadIdx.x] *= 2;
+    if (!threadIdx.x)
+        both++;
 }
 
 __global__ void say(int x)
@@ -142,10 +145,12 @@ static void test_memory()
     int *u;
 
     ok(fine(cudaMallocManaged(&u, 64 * sizeof *u)), "managed memory");
+    ok(both == 5, "a managed variable before all kernels");
+    both = 20;
     for (int i = 0; i < 64; i++)
         u[i] = i;
     twice<<<1, 64>>>(u);
-    ok(fine(cudaDeviceSynchronize()) && u[63] == 126 && u[1] == 2, "seen from both sides");
+    ok(fine(cudaDeviceSynchronize()) && u[63] == 126 && u[1] == 2 && both == 21, "seen from both sides");
     ok(fine(cudaPointerGetAttributes(&attributes, u)) && attributes.type == cudaMemoryTypeManaged, "is known as such");
     ok(fine(cudaFuncSetAttribute(turn, cudaFuncAttributeMaxDynamicSharedMemorySize, 60000)), "more shared memory");
     turn<<<1, 64, 60000>>>(u);
