@@ -1,88 +1,231 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "executor/engine.h"
 
-#include <dlfcn.h>
-#include <libgen.h>
-#include <limits.h>
-#include <stdio.h>
+#include <glib.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "executor/compile.h"
 #include "executor/log.h"
-#include "jit/jit.h"
+#include "interp/interp.h"
 #include "jit/run.h"
+#include "jit/target.h"
 
-#define AUTO_LAUNCHES 3 /* a kernel that comes this often is worth its compilation */
+/* When the interpreter's work on a kernel makes code worth looking for (a millisecond), and worth making (LLVM's time is some
+ * ten thousand times that of interpreting an instruction). */
+#define LOOK_LAUNCHES 2
+#define LOOK_WORK (UINT64_C(1) << 20)   /* instructions times threads of one launch, loops not counted */
+#define ASK_LAUNCHES 8
+#define ASK_SECONDS 0.01
+#define VARIANTS_MAX 16
 
-static const struct jit_module *compiler;
-static unsigned wait_for; /* launches that the interpreter runs first */
+/* A kernel for blocks of one shape. */
+struct vgx_variant {
+    struct vgx_want want;    /* first: answers come with it */
+    struct vgx_variant *next;
+    uint32_t block[3];
+    struct interp_kernel *k;
+    const char *name;
+    enum { UNKNOWN, MISSING, ASKED, SETTLED } state; /* not looked for; not in the cache; on its way; there, or never */
+    unsigned launches;
+    double seconds;          /* that the interpreter has spent */
+    double started;          /* the launch that runs */
+};
 
-/* Beside the executor, as installed; or where the build puts it. */
-static void load_compiler(void)
+static enum { INTERP, JIT, AUTO } engine;
+static struct jit_shape target;
+static unsigned under_way;
+
+static double now(void)
 {
-    static const char *const places[] = {"%s/vgpu-jit.so", "%s/../jit/vgpu-jit.so"};
-    char self[PATH_MAX], path[PATH_MAX + 32];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    void *module = NULL;
+    struct timespec t;
 
-    if (n <= 0)
-        return;
-    self[n] = 0;
-    *strrchr(self, '/') = 0;
-    for (unsigned i = 0; i < sizeof places / sizeof *places && !module; i++) {
-        snprintf(path, sizeof path, places[i], self);
-        module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    }
-    compiler = module ? dlsym(module, "vgpu_jit_module") : NULL;
-    if (compiler && compiler->version != JIT_MODULE_VERSION)
-        compiler = NULL;
-    if (!compiler)
-        vg_log(VG_LOG_WARN, "no compiler: %s; kernels are interpreted", module ? "another version" : dlerror());
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-bool vgx_engine_init(void)
+bool vgx_engine_init(int control_socket, unsigned channel)
 {
     const char *want = getenv("VGPU_ENGINE");
 
-    if (!want || !*want || !strcmp(want, "interp"))
-        return false;
-    if (strcmp(want, "jit") && strcmp(want, "auto")) {
-        vg_log(VG_LOG_WARN, "VGPU_ENGINE is %s: interp, jit and auto are known", want);
-        return false;
-    }
-    wait_for = strcmp(want, "jit") ? AUTO_LAUNCHES : 0;
-    load_compiler();
-    return compiler;
+    engine = !want || !*want || !strcmp(want, "auto") ? AUTO : !strcmp(want, "jit") ? JIT : INTERP;
+    if (engine == INTERP && strcmp(want, "interp"))
+        vg_log(VG_LOG_WARN, "VGPU_ENGINE is %s: auto, jit and interp are known", want);
+    target.isa = jit_isa_default();
+    target.extensions = jit_extensions(target.isa);
+    vgx_compile_init(control_socket, channel);
+    return engine != INTERP;
 }
 
-static bool known(const struct vgx_engine *e, const uint32_t block[3])
+static void settle(struct vgx_variant *v)
 {
-    for (unsigned i = 0; i < e->n_compiled; i++)
-        if (!memcmp(e->compiled[i], block, sizeof e->compiled[i]))
-            return true;
-    return !memcmp(e->refused, block, sizeof e->refused);
+    v->state = SETTLED;
+    if (v->want.request)
+        g_byte_array_unref(v->want.request);
+    v->want.request = NULL;
 }
 
-void vgx_engine_prepare(struct vgx_engine *e, struct interp_kernel *k, const char *name, const struct vg_launch *launch)
+static void refused(struct vgx_variant *v, const char *why)
 {
-    struct jit_shape shape;
-    struct jit_report report;
-    void *image;
+    vg_log(VG_LOG_DEBUG, "%s stays with the interpreter: %s", v->name, why);
+    settle(v);
+}
 
-    if (!compiler || e->launches++ < wait_for || known(e, launch->block) ||
-        e->n_compiled == sizeof e->compiled / sizeof *e->compiled)
-        return;
-    memcpy(shape.block, launch->block, sizeof shape.block);
-    shape.isa = compiler->isa_default();
-    image = compiler->translate(k, &shape, &report);
-    if (image && jit_install(k, shape.block, image, report.code_bytes)) {
-        memcpy(e->compiled[e->n_compiled++], shape.block, sizeof shape.block);
-        vg_log(VG_LOG_DEBUG, "compiled %s for %u,%u,%u in %.0f ms: %u instructions, %u left to operations, %zu bytes", name,
-               shape.block[0], shape.block[1], shape.block[2], report.seconds * 1e3, report.instructions, report.operations,
-               report.code_bytes);
+/* The file is from another process, and from then on only read. */
+static void take_code(struct vgx_variant *v, int fd, const char *from)
+{
+    struct code_entry e;
+    void *code;
+
+    if (!code_entry_check(fd, v->want.key, &e)) {
+        vg_log(VG_LOG_WARN, "what came %s for %s is no code", from, v->name);
+        refused(v, "nonsense came instead of code");
+    } else if (e.status == CODE_REFUSED) {
+        refused(v, e.why);
+    } else if (!(code = code_entry_map(fd, &e))) {
+        refused(v, "code cannot be mapped");
+    } else if (!jit_install(v->k, v->block, code, e.size)) {
+        munmap(code, e.size);
+        refused(v, "out of memory");
+    } else {
+        vg_log(VG_LOG_DEBUG, "code of %s for %u,%u,%u came %s: %u instructions, %u left to operations, %u ms, %" G_GUINT64_FORMAT " bytes",
+               v->name, v->block[0], v->block[1], v->block[2], from, e.instructions, e.operations, e.milliseconds, e.size);
+        settle(v);
+    }
+}
+
+static void answered(struct vgx_want *w, int fd, const char *why)
+{
+    struct vgx_variant *v = (struct vgx_variant *)w;
+
+    under_way--;
+    if (fd < 0)
+        refused(v, why);
+    else
+        take_code(v, fd, "from the compiler");
+}
+
+static void look(struct vgx_variant *v)
+{
+    struct jit_shape shape = target;
+    int fd;
+
+    memcpy(shape.block, v->block, sizeof shape.block);
+    v->want.request = code_request_new(v->k, &shape);
+    code_request_key(v->want.request->data, v->want.request->len, v->want.key);
+    v->state = MISSING;
+    if (v->want.request->len > CODE_REQUEST_MAX) {
+        refused(v, "too large");
         return;
     }
-    memcpy(e->refused, shape.block, sizeof shape.block);
-    vg_log(VG_LOG_DEBUG, "%s stays with the interpreter: %s", name, report.why);
+    fd = vgx_compile_cached(v->want.key);
+    if (fd < 0)
+        return;
+    take_code(v, fd, "from the cache");
+    close(fd);
+}
+
+static void ask(struct vgx_variant *v)
+{
+    if (v->state == UNKNOWN)
+        look(v);
+    if (v->state != MISSING)
+        return;
+    v->state = ASKED;
+    v->want.answer = answered;
+    under_way++;
+    vgx_compile_ask(&v->want);
+    vgx_compile_poll(false);
+}
+
+/* A launch that lasts is worth code even if it is the only one. */
+static void between_blocks(void *arg)
+{
+    struct vgx_variant *v = arg;
+
+    if (v->state == ASKED)
+        vgx_compile_poll(false);
+    else if (v->state != SETTLED && now() - v->started > ASK_SECONDS)
+        ask(v);
+}
+
+static struct vgx_variant *find(const struct vgx_engine *e, const uint32_t block[3])
+{
+    struct vgx_variant *v = e->variants;
+
+    while (v && memcmp(v->block, block, sizeof v->block))
+        v = v->next;
+    return v;
+}
+
+static struct vgx_variant *add(struct vgx_engine *e, struct interp_kernel *k, const char *name, const uint32_t block[3])
+{
+    struct vgx_variant *v;
+    unsigned n = 0;
+
+    for (v = e->variants; v; v = v->next)
+        n++;
+    if (n == VARIANTS_MAX)
+        return NULL;
+    v = g_new0(struct vgx_variant, 1);
+    memcpy(v->block, block, sizeof v->block);
+    v->k = k;
+    v->name = name;
+    v->next = e->variants;
+    e->variants = v;
+    return v;
+}
+
+static uint64_t work(const struct vgx_variant *v, const struct vg_launch *l)
+{
+    return (uint64_t)l->grid[0] * l->grid[1] * l->grid[2] * l->block[0] * l->block[1] * l->block[2] * code_measure(v->k).instructions;
+}
+
+void vgx_engine_begin(struct vgx_engine *e, struct interp_kernel *k, const char *name, struct vg_launch *launch)
+{
+    struct vgx_variant *v = engine == INTERP ? NULL : find(e, launch->block);
+
+    if (under_way)
+        vgx_compile_poll(false);
+    if (engine == INTERP || (!v && !(v = add(e, k, name, launch->block))) || v->state == SETTLED)
+        return;
+    v->launches++;
+    if (engine == JIT || v->launches >= ASK_LAUNCHES || v->seconds >= ASK_SECONDS)
+        ask(v);
+    else if (v->state == UNKNOWN && (v->launches >= LOOK_LAUNCHES || work(v, launch) >= LOOK_WORK))
+        look(v);
+    while (engine == JIT && v->state == ASKED)
+        vgx_compile_poll(true);
+    if (v->state == SETTLED)
+        return;
+    v->started = now();
+    launch->between_blocks = between_blocks;
+    launch->between_arg = v;
+}
+
+void vgx_engine_end(const struct vg_launch *launch, double seconds)
+{
+    struct vgx_variant *v = launch->between_arg;
+
+    if (!v)
+        return;
+    v->seconds += seconds;
+    v->want.worth = v->seconds;
+}
+
+void vgx_engine_forget(struct vgx_engine *e)
+{
+    for (struct vgx_variant *v = e->variants, *next; v; v = next) {
+        next = v->next;
+        if (v->state == ASKED) {
+            vgx_compile_forget(&v->want);
+            under_way--;
+        }
+        settle(v);
+        g_free(v);
+    }
+    e->variants = NULL;
 }

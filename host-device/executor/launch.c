@@ -72,7 +72,7 @@ uint32_t vgx_cmd_launch(void *executor, const struct vgpu_cmd_launch *c, const v
         .print = vgx_print,
         .print_arg = x,
     };
-    double start;
+    double start, took;
 
     if (!f)
         return vgx_fail(x, CU_INVALID_HANDLE, "the guest launches a function that it never got");
@@ -97,13 +97,15 @@ uint32_t vgx_cmd_launch(void *executor, const struct vgpu_cmd_launch *c, const v
     if ((x->heap || ptx_find_function(f->module->ptx, "malloc")) && !give_heap(x, &launch))
         return vgx_fail(x, CU_OUT_OF_MEMORY, "no memory for the heap of kernels");
 
-    vgx_engine_prepare(&f->engine, f->kernel, f->ptx->name, &launch);
+    vgx_engine_begin(&f->engine, f->kernel, f->ptx->name, &launch);
     start = seconds();
     launch.cancel = vgx_watchdog_begin();
     vg_pool_launch(x->pool, f->kernel, &launch, &fault);
     vgx_watchdog_end();
+    took = seconds() - start;
+    vgx_engine_end(&launch, took);
     vg_log(VG_LOG_DEBUG, "launch %" PRIu64 " %s grid %u,%u,%u block %u,%u,%u shared %u %.3f ms", launch.grid_id, f->ptx->name,
-           c->grid[0], c->grid[1], c->grid[2], c->block[0], c->block[1], c->block[2], c->shared, (seconds() - start) * 1e3);
+           c->grid[0], c->grid[1], c->grid[2], c->block[0], c->block[1], c->block[2], c->shared, took * 1e3);
     if (fault.code)
         return vgx_fail(x, (uint32_t)fault.code, "%s", fault.message);
     return CU_OK;

@@ -112,7 +112,7 @@ int main(int argc, char **argv)
         return 2;
     }
     blas_start_threads();
-    if (!vgx_sandbox_enter(vgx_engine_init())) {
+    if (!vgx_sandbox_enter(vgx_engine_init(x.control_socket, x.channel))) {
         vg_log(VG_LOG_ERROR, "cannot confine itself: %s", strerror(errno));
         return 2;
     }

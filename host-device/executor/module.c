@@ -20,6 +20,7 @@ static void free_function(void *p)
 {
     struct vgx_function *f = p;
 
+    vgx_engine_forget(&f->engine);
     if (f->kernel)
         interp_kernel_free(f->kernel);
     g_free(f);

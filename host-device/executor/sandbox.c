@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
+#include "executor/start.h"
+
 /* What the ring, the workers, the allocator and the log need on descriptors that are open already. Anything else fails with
  * EPERM: a library's fallback may go on, an attacker may not. */
 static const int allowed[] = {
@@ -35,13 +37,13 @@ bool vgx_sandbox_enter(bool compiles)
         failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     if (!failed)
         failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-    /* A compiler's code is a sealed memory file, mapped read-execute: nothing is ever writable and executable. */
+    /* Code comes in a sealed memory file, which is looked at and mapped read-execute: nothing is ever writable and executable.
+     * The files that the process was started with are the guest's to write. */
     if (!failed && compiles)
-        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(memfd_create), 0);
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, F_GET_SEALS));
     if (!failed && compiles)
-        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, F_ADD_SEALS));
-    if (!failed && compiles)
-        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_EQ, PROT_READ | PROT_EXEC));
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 3, SCMP_A2(SCMP_CMP_EQ, PROT_READ | PROT_EXEC),
+                                  SCMP_A3(SCMP_CMP_EQ, MAP_PRIVATE), SCMP_A4(SCMP_CMP_GT, VGX_FD_CONTROL));
     /* All threads at once: the workers run guest code too. */
     if (!failed)
         failed = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "code/request.h"
 #include "executor/start.h"
 
 struct channel {
@@ -95,6 +96,16 @@ static void reply_grant(struct channel *c, uint64_t size)
     vg_msg_send(c->socket, &m, NULL, 0, NULL, 0);
 }
 
+/* An answer that is a descriptor, or its lack. */
+static void reply_file(struct channel *c, uint16_t type, int fd, uint32_t status_without)
+{
+    struct vgpu_msg m = { .type = type, .channel = c->index, .status = fd < 0 ? status_without : 0 };
+
+    vg_msg_send(c->socket, &m, NULL, 0, &fd, fd >= 0);
+    if (fd >= 0)
+        close(fd);
+}
+
 /* False: the executor broke the protocol. */
 static bool executor_message(struct channel *c, struct vg_packet *p)
 {
@@ -112,6 +123,14 @@ static bool executor_message(struct channel *c, struct vg_packet *p)
     case VGPU_MSG_RETURN:
         return guest_return(c->guest, c->index, p->msg.a, p->msg.b) &&
                vg_msg_send(c->socket, &(struct vgpu_msg){ .type = VGPU_MSG_RETURNED, .channel = c->index }, NULL, 0, NULL, 0);
+    case VGPU_MSG_CODE:
+        if (p->msg.payload != CODE_KEY_SIZE)
+            return false;
+        reply_file(c, VGPU_MSG_CODE_IS, guest_code_find(c->guest, p->payload), 500);
+        return true;
+    case VGPU_MSG_COMPILER:
+        reply_file(c, VGPU_MSG_COMPILER_IS, guest_code_connect(c->guest), 801);
+        return true;
     case VGPU_MSG_FAILED:
         p->payload[MIN(p->msg.payload, VGPU_MSG_MAX_PAYLOAD - 1)] = 0;
         vg_log(VG_LOG_ERROR, "%s: channel %u given up: %s", c->guest->name, c->index, (char *)p->payload);

@@ -79,6 +79,14 @@ static void device_memory(struct guest *g)
 
 static const struct guest_ops device_ops = { device_opened, device_dead, device_closed, device_memory };
 
+/* A VM is known again by its uuid. */
+static void name_identity(struct guest *g, const uint8_t uuid[16])
+{
+    g_strlcpy(g->identity, "vm-", sizeof(g->identity));
+    for (int i = 0; i < 16; i++)
+        g_snprintf(g->identity + 3 + 2 * i, 3, "%02x", uuid[i]);
+}
+
 static bool attach(struct connection *k, struct vg_packet *p)
 {
     struct vgpu_msg reply = { .type = VGPU_MSG_ATTACHED, .a = VGPU_API_HASH };
@@ -119,6 +127,7 @@ static bool attach(struct connection *k, struct vg_packet *p)
     p->n_fds = 0; /* the guest keeps it */
     k->is_device = true;
     g_snprintf(k->guest->name, sizeof(k->guest->name), "vm %d", (int)k->pid);
+    name_identity(k->guest, a.uuid);
     vg_log(VG_LOG_INFO, "%s: attached, %s, %" G_GUINT64_FORMAT " MiB", k->guest->name, profile.name, profile.memory / VGPU_MIB);
     send_msg(k, &reply, &profile, sizeof(profile), NULL, 0);
     device_memory(k->guest);

@@ -29,6 +29,7 @@ struct guest *guest_new(const char *name, int bar2, uint64_t quota, const struct
     }
     g = g_new0(struct guest, 1);
     g_strlcpy(g->name, name, sizeof(g->name));
+    g_strlcpy(g->identity, name, sizeof(g->identity));
     g->bar2 = bar2;
     g->bar2_size = (uint64_t)st.st_size;
     g->quota = quota ? quota : guest_default_quota(profile->memory);
@@ -45,6 +46,7 @@ void guest_free(struct guest *g)
     for (unsigned i = 0; i < VGPU_CHANNELS; i++)
         if (g->channels[i])
             channel_destroy(g->channels[i]);
+    guest_code_free(g);
     close(g->bar2);
     g_free(g->unit_owner);
     g_free(g);

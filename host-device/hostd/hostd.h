@@ -6,6 +6,7 @@
  *   connection.c  one connection: a device model with its guest, or a local client
  *   guest.c       a guest: BAR2, extents and quota
  *   channel.c     a channel: its executor process, grants, death
+ *   code.c        a guest's compiled code: its part of the cache, its compiler process
  *   local.c       the guest that all local clients share: BAR2 of hostd's own and a page that reads like BAR0
  *
  * Everything runs on one GLib main loop; nothing blocks. A guest belongs to one device connection and dies with it; the
@@ -31,6 +32,7 @@ struct options {
 };
 extern struct options options;
 extern char *executor_path;
+extern char *compiler_path;    /* NULL: there is none */
 
 /* ---- guest.c ---- */
 struct guest_ops {
@@ -42,6 +44,7 @@ struct guest_ops {
 
 struct guest {
     char name[64];
+    char identity[64];          /* that its code is kept under: a file name */
     const struct guest_ops *ops;
     void *owner;                /* the device's connection; NULL for the local guest */
     int bar2;                   /* owned */
@@ -50,9 +53,10 @@ struct guest {
     struct channel *channels[VGPU_CHANNELS];
     uint8_t *unit_owner;        /* a byte an extent unit (VGPU_EXTENT): 0 free, else channel index + 1 */
     uint32_t units;
+    struct guest_code *code;    /* NULL before it is asked for */
 };
 
-/* Takes bar2 over. NULL and error when its size or seals are not as the protocol wants. */
+/* Takes bar2 over. 'name' is its identity too, until that is set. NULL and error when its size or seals are not as the protocol wants. */
 struct guest *guest_new(const char *name, int bar2, uint64_t quota, const struct vgpu_profile *profile,
                         const struct guest_ops *ops, void *owner, GError **error);
 /* Ends all channels at once and frees the guest; ops are not called any more. */
@@ -75,6 +79,13 @@ void channel_close(struct guest *g, unsigned index);
 void *channel_owner(const struct channel *c);
 unsigned channel_index(const struct channel *c);
 void channel_destroy(struct channel *c); /* at once, silently: for guest_free() */
+
+/* ---- code.c ---- */
+/* Kept code for this key, a sealed memory file; or -1. */
+int guest_code_find(struct guest *g, const uint8_t *key);
+/* A connection to the guest's compiler, which is started if need be; or -1. */
+int guest_code_connect(struct guest *g);
+void guest_code_free(struct guest *g);
 
 /* ---- connection.c ---- */
 void connection_new(int socket);

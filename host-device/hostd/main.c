@@ -15,6 +15,7 @@
 
 struct options options;
 char *executor_path;
+char *compiler_path;
 static gboolean stop;
 
 static char *default_socket(void)
@@ -26,20 +27,20 @@ static char *default_socket(void)
     return run && *run ? g_build_filename(run, "vgpu", "hostd.sock", NULL) : g_strdup("/run/vgpu/hostd.sock");
 }
 
-/* vgpu-executor lies beside us when installed, in its own folder in the build tree. */
-static char *find_executor(void)
+/* A program of ours lies beside us when installed, in its own folder in the build tree. */
+static char *find_program(const char *folder, const char *name)
 {
     g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
     g_autofree char *dir = self ? g_path_get_dirname(self) : g_strdup(".");
-    const char *const places[] = { "vgpu-executor", "../executor/vgpu-executor" };
+    char *path = g_build_filename(dir, name, NULL);
 
-    for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
-        char *path = g_build_filename(dir, places[i], NULL);
-
-        if (g_file_test(path, G_FILE_TEST_IS_EXECUTABLE))
-            return path;
+    if (!g_file_test(path, G_FILE_TEST_IS_EXECUTABLE)) {
         g_free(path);
+        path = g_build_filename(dir, "..", folder, name, NULL);
     }
+    if (g_file_test(path, G_FILE_TEST_IS_EXECUTABLE))
+        return path;
+    g_free(path);
     return NULL;
 }
 
@@ -126,7 +127,8 @@ int main(int argc, char **argv)
         options.socket = default_socket();
     if (!options.profile)
         options.profile = g_strdup(g_getenv("VGPU_PROFILE") ? g_getenv("VGPU_PROFILE") : VGPU_DEFAULT_PROFILE);
-    executor_path = find_executor();
+    executor_path = find_program("executor", "vgpu-executor");
+    compiler_path = find_program("compiler", "vgpu-compiler");
     fd = executor_path ? listen_on(options.socket, &error) : -1;
     if (fd < 0) {
         g_printerr("vgpu-hostd: %s\n", error ? error->message : "vgpu-executor is not where it should be");

@@ -80,8 +80,8 @@ void fault_record_access(struct interp_worker *worker, uint64_t address)
     const struct ptx_insn *insn = NULL;
     int lane = -1;
 
-    if (w && worker->native)
-        insn = worker->native->locate(w, address, &lane);
+    if (w && w->block->native)
+        insn = w->block->native->locate(w, address, &lane);
     for (int l = 0; w && !insn && l < VG_WARP && lane < 0; l++) {
         uint64_t at = w->ea_row ? w->ea[0] + (unsigned)l * w->ea_bytes : w->ea[l];
 

@@ -135,6 +135,16 @@ static bool prepare_place(struct interp_worker *w, unsigned i)
     return true;
 }
 
+/* Compiled code for this launch's blocks, as soon as there is some: it may come in the middle of a launch. */
+static const struct interp_native *find_native(const struct interp_worker *w)
+{
+    const struct interp_native *n = atomic_load_explicit(&w->k->native, memory_order_acquire);
+
+    while (n && memcmp(n->block, w->launch->block, sizeof n->block))
+        n = n->next;
+    return n;
+}
+
 static void start_block(struct block *b, uint64_t index)
 {
     const struct interp_worker *worker = b->worker;
@@ -144,6 +154,7 @@ static void start_block(struct block *b, uint64_t index)
     b->ctaid[1] = (uint32_t)(index / grid[0] % grid[1]);
     b->ctaid[2] = (uint32_t)(index / grid[0] / grid[1]);
     b->present = worker->threads;
+    b->native = find_native(worker);
     b->busy = true;
     if (b->active_barriers) /* of a launch that was stopped */
         memset(b->barriers, 0, sizeof b->barriers);
@@ -212,8 +223,8 @@ static enum progress run_block(struct interp_worker *worker, struct block *b)
             continue;
         ran = true;
         worker->running = w;
-        if (worker->native)
-            worker->native->run(w);
+        if (b->native)
+            b->native->run(w);
         else
             warp_run(w);
         worker->running = NULL;
@@ -236,6 +247,8 @@ static bool take_block(struct interp_worker *w, struct block *b)
 
     if (index >= w->grid_blocks)
         return false;
+    if (!w->index && w->launch->between_blocks)
+        w->launch->between_blocks(w->launch->between_arg);
     start_block(b, index);
     return true;
 }
@@ -367,9 +380,6 @@ bool interp_run(struct interp_worker *w, struct interp_kernel *k, const struct v
     struct window_guard guard;
 
     w->k = k;
-    w->native = atomic_load_explicit(&k->native, memory_order_acquire);
-    while (w->native && memcmp(w->native->block, launch->block, sizeof launch->block))
-        w->native = w->native->next;
     w->launch = launch;
     w->grid = grid;
     if (!sigsetjmp(guard.env, 0)) {

@@ -184,6 +184,7 @@ struct block {
     struct barrier barriers[16];
     uint32_t active_barriers;    /* those at which someone has arrived; the others are all zero */
     uint64_t shared_base, local_base;
+    const struct interp_native *native; /* what runs its warps instead of the operations */
     bool busy;                   /* a block of the grid lives here */
     void *memory;                /* of the warps; reused from launch to launch */
     size_t memory_size;
@@ -201,7 +202,6 @@ struct interp_worker {
     void (*native_free)(void *);
     /* The launch it works on. */
     struct interp_kernel *k;
-    const struct interp_native *native; /* what runs its warps instead of the operations */
     const struct vg_launch *launch;
     struct interp_grid *grid;
     uint64_t grid_blocks;

@@ -32,6 +32,13 @@ static void initialise(void)
     LLVMInitializeX86AsmPrinter();
 }
 
+void jit_prepare(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, initialise);
+}
+
 /* The level's own, then the extensions. */
 static const char *features_of(const struct jit_shape *shape, char *text, size_t n)
 {
@@ -73,11 +80,10 @@ void jit_code_flushes(LLVMValueRef fn)
 
 static LLVMTargetMachineRef machine(const struct jit_shape *shape, char *why, size_t size)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     LLVMTargetRef target;
     char features[128], *message = NULL;
 
-    pthread_once(&once, initialise);
+    jit_prepare();
     if (LLVMGetTargetFromTriple("x86_64-unknown-linux-gnu", &target, &message)) {
         snprintf(why, size, "LLVM: %s", message);
         LLVMDisposeMessage(message);

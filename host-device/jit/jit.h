@@ -21,21 +21,15 @@ struct jit_report {
     double seconds;
 };
 
+/* Set LLVM up, once, before any code is made and before the process confines itself. */
+void jit_prepare(void);
+
 /* Compile the kernel: malloc'd code of report->code_bytes, entered at its start, that runs wherever it lies. NULL when the
  * kernel stays with the interpreter: report->why says why. */
 void *jit_generate(const struct interp_kernel *k, const struct jit_shape *shape, struct jit_report *report);
 
-/* The same for this CPU and this process: the code is mapped read-execute, for jit_install() (run.h). */
-typedef void *jit_translate_fn(const struct interp_kernel *k, const struct jit_shape *shape, struct jit_report *report);
-jit_translate_fn jit_translate;
-
-/* What the loadable module exports, under the name vgpu_jit_module. The version changes with struct jit_env and with the
- * interpreter's structures: code and its runner are of one build. */
-#define JIT_MODULE_VERSION 1
-struct jit_module {
-    uint32_t version;
-    jit_translate_fn *translate;
-    enum jit_isa (*isa_default)(void);
-};
+/* The same for this CPU and this process: the code is mapped read-execute, for jit_install() (run.h). For tests: a guest's
+ * kernels are compiled in a process of their own. */
+void *jit_translate(const struct interp_kernel *k, const struct jit_shape *shape, struct jit_report *report);
 
 #endif

@@ -73,7 +73,7 @@ static void suspend(struct fiber *f)
 /* The first thing on a new stack; r12 holds the fiber. */
 __attribute__((used)) static void fiber_main(struct fiber *f)
 {
-    const struct native *n = (const struct native *)f->env.w->block->worker->native;
+    const struct native *n = (const struct native *)f->env.w->block->native;
 
     ((jit_code *)n->image)(&f->env);
     enter(&f->env);

@@ -54,7 +54,7 @@ typedef void jit_code(struct jit_env *env);
 
 struct interp_kernel;
 /* Let the interpreter's workers run the mapped image (n bytes, entered at its start) for the kernel's launches whose blocks have
- * this shape, from the next one on. The kernel unmaps it when it goes. False when memory is short: the image is still the
+ * this shape, from the next block on. The kernel unmaps it when it goes. False when memory is short: the image is still the
  * caller's. */
 bool jit_install(struct interp_kernel *k, const uint32_t block[3], void *image, size_t n);
 

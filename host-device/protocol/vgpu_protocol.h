@@ -202,6 +202,18 @@ enum vgpu_msg_type {
     VGPU_MSG_READY,         /* the executor runs */
     VGPU_MSG_FAILED,        /* the executor gives the channel up; status; payload: text */
     VGPU_MSG_RETURNED,      /* reply to RETURN: it is accounted for */
+    VGPU_MSG_CODE,          /* payload: 32 bytes, a key: is there code in the cache? */
+    VGPU_MSG_CODE_IS,       /* reply: status 0, fds: a sealed memory file (code/entry.h); status 500: there is none */
+    VGPU_MSG_COMPILER,      /* a connection to the guest's compiler is wanted */
+    VGPU_MSG_COMPILER_IS,   /* reply: status 0, fds: a socket; status 801: there is no compiler */
+    /* hostd -> compiler, on the pair it was started with; READY comes back once */
+    VGPU_MSG_CONNECT = 96,  /* fds: the compiler's end of a pair for an executor */
+    VGPU_MSG_PING,
+    VGPU_MSG_PONG,          /* reply */
+    VGPU_MSG_STORE,         /* compiler -> hostd; payload: key; fds: a sealed memory file for the cache */
+    /* executor -> compiler, on their own pair */
+    VGPU_MSG_COMPILE = 112, /* a: the asker's number; b: bytes in all; payload: the next ones of a request (code/request.h) */
+    VGPU_MSG_COMPILED,      /* reply; a: number; status 0, fds: a sealed memory file; else payload: why not, as text */
 };
 
 struct vgpu_msg {

@@ -31,6 +31,9 @@ struct vg_launch {
     uint32_t sm_count;                      /* what %nsmid reports */
     const volatile uint32_t *cancel;        /* not 0: end the launch soon, with VG_FAULT_CANCELLED, or if it is
                                                VG_FAULT_TIMEOUT with that */
+    /* Called by the thread of worker 0 before it begins a block. May be NULL. */
+    void (*between_blocks)(void *arg);
+    void *between_arg;
     /* Device printf: called in some order, a whole formatted line or piece at a time. */
     void (*print)(void *arg, const char *text, size_t n);
     void *print_arg;
