@@ -77,22 +77,6 @@ static int name_primary(void)
     return status;
 }
 
-int vgpu_primary_handle(struct CUctx_st **context, CUdevice device)
-{
-    int status = vgpu_enter_device(device);
-
-    if (!status && !context)
-        status = CUDA_ERROR_INVALID_VALUE;
-    if (status)
-        return status;
-    pthread_mutex_lock(&vgpu_driver.lock);
-    status = name_primary();
-    pthread_mutex_unlock(&vgpu_driver.lock);
-    if (!status)
-        *context = &vgpu_driver.primary;
-    return status;
-}
-
 /* With driver.lock held. */
 static int retain_primary(void)
 {
@@ -125,7 +109,7 @@ int vgpu_enter_any(struct CUctx_st **context)
     return status ? status : vgpu_channel_status(&vgpu_driver.channel);
 }
 
-CUresult impl_cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
+static int primary(struct CUctx_st **context, CUdevice device, int (*act)(void))
 {
     int status = vgpu_enter_device(device);
 
@@ -134,11 +118,21 @@ CUresult impl_cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
     if (status)
         return status;
     pthread_mutex_lock(&vgpu_driver.lock);
-    status = retain_primary();
+    status = act();
     pthread_mutex_unlock(&vgpu_driver.lock);
     if (!status)
         *context = &vgpu_driver.primary;
     return status;
+}
+
+int vgpu_primary_handle(struct CUctx_st **context, CUdevice device)
+{
+    return primary(context, device, name_primary);
+}
+
+CUresult impl_cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
+{
+    return primary(context, device, retain_primary);
 }
 
 CUresult impl_cuDevicePrimaryCtxRelease_v2(CUdevice device)

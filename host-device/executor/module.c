@@ -237,8 +237,8 @@ uint32_t vgx_cmd_function_get(void *executor, const struct vgpu_cmd_function_get
     r->static_shared = p->shared_size;
     r->local_bytes = p->local_size;
     r->registers = p->maxnreg ? p->maxnreg : MIN(MAX(p->nregs / 4, 16), 64);
-    r->ptx_version = (uint32_t)(m->ptx->version_major * 10 + m->ptx->version_minor);
-    r->binary_version = (uint32_t)m->ptx->target;
+    r->ptx_version = (uint32_t)m->ptx->target; /* the virtual architecture, by which CUB picks its kernels; not the ISA's version */
+    r->binary_version = m->cc;
     r->reqntid = p->reqntid[0] * MAX(p->reqntid[1], 1) * MAX(p->reqntid[2], 1);
     for (uint32_t i = 0; i < p->nparams; i++) {
         const struct ptx_symbol *s = &m->ptx->symbols[p->first_param + i];
