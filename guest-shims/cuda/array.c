@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "cuda/copy.h"
+#include "cuda/defer.h"
 
 enum { LAYERED = 1, CUBEMAP = 4, FLAGS_KNOWN = 0x37, PITCH_UNIT = 512, DIMENSION_MAX = 1 << 27 };
 
@@ -118,9 +119,11 @@ CUresult impl_cuArrayDestroy(CUarray array)
 
     if (!status)
         status = vgpu_capture_unsafe();
-    if (!status)
-        destroy(array);
-    return status;
+    if (status)
+        return status;
+    vgpu_defer_settle_all();
+    destroy(array);
+    return 0;
 }
 
 void vgpu_arrays_destroy(struct CUctx_st *context)

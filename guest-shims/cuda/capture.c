@@ -218,8 +218,8 @@ void vgpu_captures_forget(struct CUctx_st *context)
 
 /* ---- recording ---- */
 
-/* Adds a node with CONTENTS to STREAM's capture, behind what STREAM has done. */
-static int record(struct CUstream_st *stream, const struct CUgraphNode_st *contents)
+/* Behind what STREAM has done. */
+int vgpu_capture_node(struct CUstream_st *stream, const struct CUgraphNode_st *contents)
 {
     struct CUgraphNode_st *node, **tails;
     int status = 0;
@@ -249,7 +249,7 @@ static int record_command(struct CUstream_st *stream, struct CUfunc_st *function
     int status = vgpu_record_set(&contents.as.kernel.record, command, fixed, fixed_size, tail, tail_size);
 
     if (!status)
-        status = record(stream, &contents);
+        status = vgpu_capture_node(stream, &contents);
     free(contents.as.kernel.record.bytes);
     return status;
 }
@@ -268,22 +268,22 @@ int vgpu_capture_launch(struct CUstream_st *stream, struct CUfunc_st *function, 
 
 int vgpu_capture_copy(struct CUstream_st *stream, const struct CUDA_MEMCPY3D *copy)
 {
-    return record(stream, &(struct CUgraphNode_st){.type = NODE_MEMCPY, .as.copy = *copy});
+    return vgpu_capture_node(stream, &(struct CUgraphNode_st){.type = NODE_MEMCPY, .as.copy = *copy});
 }
 
 int vgpu_capture_memset(struct CUstream_st *stream, const struct CUDA_MEMSET_NODE_PARAMS *params)
 {
-    return record(stream, &(struct CUgraphNode_st){.type = NODE_MEMSET, .as.fill = *params});
+    return vgpu_capture_node(stream, &(struct CUgraphNode_st){.type = NODE_MEMSET, .as.fill = *params});
 }
 
 int vgpu_capture_host(struct CUstream_st *stream, void (*fn)(void *), void *data)
 {
-    return record(stream, &(struct CUgraphNode_st){.type = NODE_HOST, .as.host = {fn, data}});
+    return vgpu_capture_node(stream, &(struct CUgraphNode_st){.type = NODE_HOST, .as.host = {fn, data}});
 }
 
 int vgpu_capture_graph(struct CUstream_st *stream, struct CUgraph_st *graph)
 {
-    return record(stream, &(struct CUgraphNode_st){.type = NODE_GRAPH, .as.child = graph});
+    return vgpu_capture_node(stream, &(struct CUgraphNode_st){.type = NODE_GRAPH, .as.child = graph});
 }
 
 /* ---- events carry dependencies from stream to stream ---- */

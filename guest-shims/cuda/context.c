@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cuda/driver.h"
+#include "cuda/defer.h"
 
 enum { STACK_MAX = 32, FLAGS_KNOWN = 0xff, SCHED_MASK = 7, API_VERSION = 3020 };
 static _Thread_local struct CUctx_st *stack[STACK_MAX];
@@ -34,6 +34,7 @@ static struct vgpu_storage *end_context(struct CUctx_st *context)
     struct vgpu_storage *storage = vgpu_storage_take(context);
 
     context->alive = false;
+    vgpu_defer_end(context);
     vgpu_captures_forget(context);
     vgpu_graphs_destroy(context);
     vgpu_libraries_forget(context);
@@ -451,7 +452,10 @@ CUresult impl_cuCtxSynchronize_v2(CUcontext context)
 
     if (!status)
         status = vgpu_capture_forbids_context(context);
-    return status ? status : vgpu_wait_idle(&vgpu_driver.channel);
+    if (status)
+        return status;
+    vgpu_defer_settle_all();
+    return vgpu_wait_idle(&vgpu_driver.channel);
 }
 
 CUresult impl_cuCtxSynchronize(void)

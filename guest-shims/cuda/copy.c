@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "cuda/driver.h"
+#include "cuda/defer.h"
 
 enum { INLINE_MAX = 4096, ROWS_MAX = 64, STAGED_MAX = 1u << 20, BOUNCE = 1u << 20 };
 
@@ -204,8 +204,11 @@ static int copy_to_device(struct CUstream_st *stream, const struct side *dst, co
     uint64_t rows = dst->pitch == p->width && src->pitch == p->width ? p->depth : p->height * p->depth;
     bool small = p->width * p->height * p->depth <= STAGED_MAX && rows <= ROWS_MAX;
 
-    if (dst->image || (small && !vgpu_idle(&vgpu_driver.channel)))
+    if (vgpu_deferring(stream) && p->width > INLINE_MAX)
+        vgpu_defer_settle(stream); /* what is kept would not fit where it has to wait */
+    if (dst->image || (small && (vgpu_deferring(stream) || !vgpu_idle(&vgpu_driver.channel))))
         return each_row(row_write, stream, dst, src, p);
+    vgpu_defer_settle(stream);
     int status = vgpu_wait_idle(&vgpu_driver.channel);
     return status ? status : each_row(row_to_device, stream, dst, src, p);
 }

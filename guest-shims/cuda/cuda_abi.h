@@ -264,7 +264,34 @@ enum {
     NODE_EMPTY,
     NODE_WAIT_EVENT,
     NODE_RECORD_EVENT,
+    NODE_MEM_ALLOC = 10,
+    NODE_MEM_FREE,
+    NODE_BATCH_MEM_OP,
 };
+
+struct CUstreamBatchMemOpParams {
+    int operation;
+    uint32_t short_flags; /* of barriers and flushes */
+    uint64_t address, value;
+    uint32_t flags, pad;
+    uint64_t alias, reserved;
+};
+_Static_assert(sizeof(struct CUstreamBatchMemOpParams) == 48, "as cuda.h lays it out");
+
+struct CUDA_BATCH_MEM_OP_NODE_PARAMS {
+    struct CUctx_st *context;
+    uint32_t count;
+    struct CUstreamBatchMemOpParams *ops;
+    uint32_t flags;
+};
+
+struct CUDA_MEM_ALLOC_NODE_PARAMS {
+    struct CUmemPoolProps pool;
+    const struct CUmemAccessDesc *access;
+    size_t access_count, bytes;
+    uint64_t address;
+};
+_Static_assert(sizeof(struct CUDA_MEM_ALLOC_NODE_PARAMS) == 120, "as cuda.h lays it out");
 
 struct CUDA_KERNEL_NODE_PARAMS {
     struct CUfunc_st *func;
@@ -301,6 +328,9 @@ struct CUgraphNodeParams {
         struct CUDA_HOST_NODE_PARAMS host;
         struct CUgraph_st *graph;
         struct CUevent_st *event;
+        struct CUDA_BATCH_MEM_OP_NODE_PARAMS memops;
+        struct CUDA_MEM_ALLOC_NODE_PARAMS alloc;
+        uint64_t free;
     } as;
     int64_t reserved2;
 };

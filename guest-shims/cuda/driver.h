@@ -50,6 +50,7 @@ size_t vgpu_handle_count(void);
 /* ---- contexts ---- */
 
 struct vgpu_capture;
+struct vgpu_item;
 
 struct CUstream_st {
     struct CUctx_st *context;
@@ -59,6 +60,10 @@ struct CUstream_st {
     int32_t priority;
     bool legacy;
     char hints[3][64]; /* attributes that are kept and change nothing (attribute.c) */
+    /* With the lock of defer.c: work that waits for something that the ring cannot wait for. */
+    struct vgpu_item *kept, *kept_last;
+    struct CUstream_st *busy_next;
+    bool gone;         /* destroyed; freed with its last kept work */
     /* With the capture lock: */
     struct vgpu_capture *capture;
     struct CUgraphNode_st **tails; /* what the next node depends on */
@@ -135,10 +140,13 @@ CUstream vgpu_default_stream(void);
 /* Appends a command whose struct begins with the stream's label, or records it when STREAM is being captured. */
 int vgpu_stream_submit(struct CUstream_st *stream, uint16_t command, void *fixed, size_t fixed_size, const void *tail,
                        size_t tail_size);
-/* The same, never captured. */
+/* The same, never captured; kept while STREAM waits (defer.h). */
 int vgpu_stream_queue(struct CUstream_st *stream, uint16_t command, void *fixed, size_t fixed_size, const void *tail,
                       size_t tail_size);
-/* The command that STREAM's work so far ends with. */
+/* The same, onto the ring at once. */
+int vgpu_stream_put(struct CUstream_st *stream, uint16_t command, void *fixed, size_t fixed_size, const void *tail,
+                    size_t tail_size);
+/* The command that STREAM's work on the ring ends with. */
 uint64_t vgpu_stream_last(struct CUstream_st *stream);
 void vgpu_stream_advance(struct CUstream_st *stream, uint64_t seq);
 int vgpu_stream_wait(struct CUstream_st *stream);
@@ -149,12 +157,17 @@ struct CUevent_st {
     uint32_t flags; /* 2: no timing */
     uint64_t seq;   /* 0: never recorded */
     uint64_t stamp; /* device address of its time; 0: none yet */
+    struct vgpu_item *pending; /* its record waits on a stream (defer.h); NULL: it does not */
     uint64_t capture_id; /* of the capture that it was last recorded in, with what it then depended on; 0: in none */
     struct CUgraphNode_st **tails;
     size_t tail_count;
 };
 /* Records EVENT at the end of STREAM's work, without capture. */
 int vgpu_event_record(struct CUevent_st *event, struct CUstream_st *stream);
+/* The same at the end of what is on the ring. */
+int vgpu_event_put(struct CUevent_st *event, struct CUstream_st *stream);
+/* What follows on STREAM waits for EVENT. */
+int vgpu_event_wait(struct CUevent_st *event, struct CUstream_st *stream);
 void vgpu_events_destroy(struct CUctx_st *context);
 
 /* ---- captures ---- */

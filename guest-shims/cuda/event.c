@@ -2,7 +2,7 @@
 /* Events: the number of the command that a stream's work ended with, and, for timing, when the executor got there. */
 #include <stdlib.h>
 
-#include "cuda/driver.h"
+#include "cuda/defer.h"
 
 enum { BLOCKING_SYNC = 1, DISABLE_TIMING = 2, INTERPROCESS = 4 };
 
@@ -33,6 +33,7 @@ CUresult impl_cuEventCreate(CUevent *result, uint32_t flags)
 static void destroy(struct CUevent_st *event)
 {
     vgpu_handle_remove(event);
+    vgpu_event_supersede(event);
     if (event->stamp)
         vgpu_memory_free(&vgpu_driver.memory, event->stamp, 1u << VGPU_RANGE_INTERNAL);
     free(event->tails);
@@ -66,11 +67,10 @@ void vgpu_events_destroy(struct CUctx_st *context)
         destroy(event);
 }
 
-int vgpu_event_record(struct CUevent_st *event, struct CUstream_st *stream)
+int vgpu_event_put(struct CUevent_st *event, struct CUstream_st *stream)
 {
     int status = 0;
 
-    event->capture_id = 0;
     if (event->flags & DISABLE_TIMING) {
         event->seq = vgpu_stream_last(stream);
         return 0;
@@ -81,9 +81,29 @@ int vgpu_event_record(struct CUevent_st *event, struct CUstream_st *stream)
     if (status)
         return status;
     struct vgpu_cmd_stamp command = {.address = event->stamp};
-    status = vgpu_stream_queue(stream, VGPU_CMD_STAMP, &command, sizeof command, NULL, 0);
+    status = vgpu_stream_put(stream, VGPU_CMD_STAMP, &command, sizeof command, NULL, 0);
     if (!status)
         event->seq = vgpu_stream_last(stream);
+    return status;
+}
+
+int vgpu_event_record(struct CUevent_st *event, struct CUstream_st *stream)
+{
+    event->capture_id = 0;
+    if (vgpu_deferring(stream))
+        return vgpu_defer_record(stream, event);
+    vgpu_event_supersede(event);
+    return vgpu_event_put(event, stream);
+}
+
+/* Commands run in ring order: what EVENT stands for is before whatever STREAM gets from now on. */
+int vgpu_event_wait(struct CUevent_st *event, struct CUstream_st *stream)
+{
+    bool taken;
+    int status = vgpu_defer_await(stream, event, &taken);
+
+    if (!status && !taken && !stream->legacy)
+        vgpu_stream_advance(stream, event->seq);
     return status;
 }
 
@@ -122,7 +142,7 @@ CUresult impl_cuEventQuery(CUevent event)
         status = CUDA_ERROR_CAPTURED_EVENT;
     if (status)
         return status;
-    if (!vgpu_done(&vgpu_driver.channel, event->seq))
+    if (vgpu_event_pending(event) || !vgpu_done(&vgpu_driver.channel, event->seq))
         return CUDA_ERROR_NOT_READY;
     return vgpu_channel_status(&vgpu_driver.channel);
 }
@@ -133,7 +153,10 @@ CUresult impl_cuEventSynchronize(CUevent event)
 
     if (!status && event->capture_id)
         status = CUDA_ERROR_CAPTURED_EVENT;
-    return status ? status : vgpu_wait(&vgpu_driver.channel, event->seq);
+    if (status)
+        return status;
+    vgpu_event_settle(event);
+    return vgpu_wait(&vgpu_driver.channel, event->seq);
 }
 
 CUresult impl_cuEventElapsedTime_v2(float *milliseconds, CUevent start, CUevent end)
@@ -145,10 +168,14 @@ CUresult impl_cuEventElapsedTime_v2(float *milliseconds, CUevent start, CUevent 
         status = check(end);
     if (!status && !milliseconds)
         status = CUDA_ERROR_INVALID_VALUE;
-    if (!status && ((start->flags | end->flags) & DISABLE_TIMING || !start->seq || !end->seq))
+    if (!status && ((start->flags | end->flags) & DISABLE_TIMING))
         status = CUDA_ERROR_INVALID_HANDLE;
     if (!status && (start->capture_id || end->capture_id))
         status = CUDA_ERROR_CAPTURED_EVENT;
+    if (!status && (vgpu_event_pending(start) || vgpu_event_pending(end)))
+        status = CUDA_ERROR_NOT_READY;
+    if (!status && (!start->seq || !end->seq))
+        status = CUDA_ERROR_INVALID_HANDLE;
     if (!status && !(vgpu_done(&vgpu_driver.channel, start->seq) && vgpu_done(&vgpu_driver.channel, end->seq)))
         status = CUDA_ERROR_NOT_READY;
     if (!status)
@@ -184,13 +211,20 @@ CUresult impl_cuCtxRecordEvent(CUcontext context, CUevent event)
 
     if (!status && event->context != context)
         status = CUDA_ERROR_INVALID_HANDLE;
-    return status ? status : vgpu_event_record(event, &context->legacy);
+    if (status)
+        return status;
+    vgpu_defer_settle_all();
+    return vgpu_event_record(event, &context->legacy);
 }
 
-/* What is submitted from now on comes after the event's command as it is. */
+/* What is submitted from now on comes after the event's command as it is; a command that waits to be submitted is waited for. */
 CUresult impl_cuCtxWaitEvent(CUcontext context, CUevent event)
 {
     int status = enter_context(context, event);
 
-    return !status && event->capture_id ? CUDA_ERROR_CAPTURED_EVENT : status;
+    if (!status && event->capture_id)
+        status = CUDA_ERROR_CAPTURED_EVENT;
+    if (!status)
+        vgpu_event_settle(event);
+    return status;
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cuda/graph_memory.h"
+
 struct CUgraph_st *vgpu_graph_new(struct CUctx_st *context)
 {
     struct CUgraph_st *graph = calloc(1, sizeof *graph);
@@ -21,8 +23,8 @@ struct CUgraph_st *vgpu_graph_new(struct CUctx_st *context)
 
 void vgpu_node_clear(struct CUgraphNode_st *node)
 {
-    if (vgpu_node_ops[node->type].clear)
-        vgpu_node_ops[node->type].clear(node);
+    if (vgpu_node_ops[node->type]->clear)
+        vgpu_node_ops[node->type]->clear(node);
 }
 
 static void free_node(struct CUgraphNode_st *node)
@@ -107,7 +109,7 @@ int vgpu_node_add(struct CUgraph_st *graph, int type, struct CUgraphNode_st *con
 int vgpu_node_assign(struct CUgraphNode_st *to, const struct CUgraphNode_st *from)
 {
     struct CUgraphNode_st fresh = {.type = from->type, .graph = to->graph, .as = from->as};
-    int status = vgpu_node_ops[from->type].clone ? vgpu_node_ops[from->type].clone(&fresh) : 0;
+    int status = vgpu_node_ops[from->type]->clone ? vgpu_node_ops[from->type]->clone(&fresh) : 0;
 
     if (status)
         return status;
@@ -218,6 +220,8 @@ CUresult impl_cuGraphClone(CUgraph *clone, CUgraph graph)
 
     if (!status && !clone)
         status = CUDA_ERROR_INVALID_VALUE;
+    if (!status && vgpu_graph_has_memory(graph))
+        status = CUDA_ERROR_NOT_SUPPORTED;
     return status ? status : vgpu_graph_clone(graph, clone);
 }
 
@@ -433,6 +437,8 @@ CUresult impl_cuGraphRemoveDependencies_v2(CUgraph graph, const CUgraphNode *fro
 {
     int status = check_edges(graph, from, to, count, true);
 
+    if (!status && count && vgpu_graph_has_memory(graph))
+        status = CUDA_ERROR_NOT_SUPPORTED;
     for (size_t i = 0; !status && i < count; i++)
         independ(to[i], from[i]);
     return status;
@@ -443,16 +449,11 @@ CUresult impl_cuGraphRemoveDependencies(CUgraph graph, const CUgraphNode *from, 
     return impl_cuGraphRemoveDependencies_v2(graph, from, to, NULL, count);
 }
 
-CUresult impl_cuGraphDestroyNode(CUgraphNode node)
+void vgpu_node_remove(struct CUgraphNode_st *node)
 {
-    int status = vgpu_node_check(node, -1);
+    struct CUgraph_st *graph = node->graph;
     size_t out = 0;
 
-    if (!status && node->graph->inner)
-        status = CUDA_ERROR_INVALID_VALUE;
-    if (status)
-        return status;
-    struct CUgraph_st *graph = node->graph;
     for (size_t i = 0; i < graph->count; i++) {
         if (graph->nodes[i] == node)
             continue;
@@ -461,5 +462,17 @@ CUresult impl_cuGraphDestroyNode(CUgraphNode node)
     }
     graph->count = out;
     free_node(node);
-    return 0;
+}
+
+CUresult impl_cuGraphDestroyNode(CUgraphNode node)
+{
+    int status = vgpu_node_check(node, -1);
+
+    if (!status && node->graph->inner)
+        status = CUDA_ERROR_INVALID_VALUE;
+    if (!status && vgpu_graph_has_memory(node->graph))
+        status = CUDA_ERROR_NOT_SUPPORTED;
+    if (!status)
+        vgpu_node_remove(node);
+    return status;
 }

@@ -31,6 +31,9 @@ struct CUgraphNode_st {
         struct CUDA_HOST_NODE_PARAMS host;
         struct CUevent_st *event;
         struct CUgraph_st *child;
+        struct CUDA_BATCH_MEM_OP_NODE_PARAMS memops; /* its operations are the node's own */
+        struct vgpu_graph_memory *memory;            /* what it allocates */
+        uint64_t address;                            /* of what it frees */
     } as;
 };
 
@@ -61,8 +64,9 @@ struct vgpu_node_ops {
     int (*clone)(struct CUgraphNode_st *node);
     void (*clear)(struct CUgraphNode_st *node);
 };
-extern const struct vgpu_node_ops vgpu_node_ops[];
-#define VGPU_NODE_TYPES (NODE_RECORD_EVENT + 1)
+extern const struct vgpu_node_ops *const vgpu_node_ops[], vgpu_memop_ops;
+#define VGPU_NODE_TYPES (NODE_BATCH_MEM_OP + 1)
+int vgpu_node_run(struct CUgraphNode_st *node, struct CUstream_st *stream);
 
 struct CUgraph_st *vgpu_graph_new(struct CUctx_st *context);
 void vgpu_graph_free(struct CUgraph_st *graph);
@@ -73,6 +77,7 @@ bool vgpu_graph_sort(struct CUgraph_st *graph);
 /* A node of TYPE at the end of GRAPH; its contents are the caller's to fill. */
 int vgpu_node_add(struct CUgraph_st *graph, int type, struct CUgraphNode_st *const *dependencies, size_t count,
                   struct CUgraphNode_st **node);
+void vgpu_node_remove(struct CUgraphNode_st *node);
 int vgpu_node_depend(struct CUgraphNode_st *node, struct CUgraphNode_st *on);
 void vgpu_node_clear(struct CUgraphNode_st *node);
 /* Takes over FROM's contents; both are of one type. */
@@ -89,5 +94,10 @@ int vgpu_graph_hold(struct CUgraph_st *graph, CUuserObject object, unsigned coun
 /* Argument checks. */
 int vgpu_graph_check(CUgraph graph);
 int vgpu_node_check(CUgraphNode node, int type); /* TYPE -1: any */
+/* EXEC's node that was made from NODE. */
+int vgpu_node_in(CUgraphExec exec, CUgraphNode node, int type, struct CUgraphNode_st **found);
+
+/* STREAM, which is being captured, goes on with a node of these contents, which are cloned. */
+int vgpu_capture_node(struct CUstream_st *stream, const struct CUgraphNode_st *contents);
 
 #endif

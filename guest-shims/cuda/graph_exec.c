@@ -2,9 +2,9 @@
 /* Executable graphs: a clone in running order, that is launched as one command after another on the launching stream. */
 #include <stdlib.h>
 
-#include "cuda/graph.h"
+#include "cuda/graph_memory.h"
 
-enum { INSTANTIATE_FLAGS = 0xf };
+enum { AUTO_FREE = 1, INSTANTIATE_FLAGS = 0xf };
 enum { UPDATE_SUCCESS, UPDATE_ERROR, UPDATE_TOPOLOGY, UPDATE_TYPE, UPDATE_FUNCTION, UPDATE_PARAMETERS };
 
 static int instantiate(CUgraphExec *result, CUgraph graph, uint64_t flags)
@@ -27,7 +27,12 @@ static int instantiate(CUgraphExec *result, CUgraph graph, uint64_t flags)
     else if (!vgpu_graph_sort(clone))
         status = CUDA_ERROR_INVALID_VALUE;
     else
+        status = vgpu_graph_memory_instantiate(clone, true);
+    if (!status) {
         status = vgpu_handle_add(exec, KIND_EXEC, graph->context);
+        if (status)
+            vgpu_graph_memory_instantiate(clone, false);
+    }
     if (status) {
         vgpu_graph_free(clone);
         free(exec);
@@ -92,6 +97,7 @@ CUresult impl_cuGraphExecDestroy(CUgraphExec exec)
     if (status)
         return status;
     vgpu_handle_remove(exec);
+    vgpu_graph_memory_instantiate(exec->graph, false);
     vgpu_graph_free(exec->graph);
     free(exec);
     return 0;
@@ -115,12 +121,14 @@ CUresult impl_cuGraphLaunch(CUgraphExec exec, CUstream handle)
     if (status)
         return status;
     if (vgpu_capturing(stream))
-        return vgpu_capture_graph(stream, exec->graph);
+        return vgpu_graph_has_memory(exec->graph) ? CUDA_ERROR_NOT_SUPPORTED : vgpu_capture_graph(stream, exec->graph);
     status = vgpu_capture_implicit(stream);
+    if (!status)
+        status = vgpu_graph_memory_launch(exec->graph, exec->flags & AUTO_FREE);
     for (size_t i = 0; !status && i < exec->graph->count; i++) {
         struct CUgraphNode_st *node = exec->graph->nodes[i];
-        if (!node->disabled && vgpu_node_ops[node->type].run)
-            status = vgpu_node_ops[node->type].run(node, stream);
+        if (!node->disabled)
+            status = vgpu_node_run(node, stream);
     }
     return status;
 }
@@ -135,7 +143,7 @@ CUresult impl_cuGraphUpload(CUgraphExec exec, CUstream handle)
 
 /* ---- changing what is executed ---- */
 
-static int node_in(CUgraphExec exec, CUgraphNode node, int type, struct CUgraphNode_st **found)
+int vgpu_node_in(CUgraphExec exec, CUgraphNode node, int type, struct CUgraphNode_st **found)
 {
     int status = check(exec);
 
@@ -153,7 +161,7 @@ static int node_in(CUgraphExec exec, CUgraphNode node, int type, struct CUgraphN
 CUresult impl_cuGraphExecKernelNodeSetParams_v2(CUgraphExec exec, CUgraphNode node, const CUDA_KERNEL_NODE_PARAMS *params)
 {
     struct CUgraphNode_st *found;
-    int status = node_in(exec, node, NODE_KERNEL, &found);
+    int status = vgpu_node_in(exec, node, NODE_KERNEL, &found);
 
     return status ? status : impl_cuGraphKernelNodeSetParams_v2(found, params);
 }
@@ -161,7 +169,7 @@ CUresult impl_cuGraphExecKernelNodeSetParams_v2(CUgraphExec exec, CUgraphNode no
 CUresult impl_cuGraphExecKernelNodeSetParams(CUgraphExec exec, CUgraphNode node, const CUDA_KERNEL_NODE_PARAMS_v1 *params)
 {
     struct CUgraphNode_st *found;
-    int status = node_in(exec, node, NODE_KERNEL, &found);
+    int status = vgpu_node_in(exec, node, NODE_KERNEL, &found);
 
     return status ? status : impl_cuGraphKernelNodeSetParams(found, params);
 }
@@ -170,7 +178,7 @@ CUresult impl_cuGraphExecMemcpyNodeSetParams(CUgraphExec exec, CUgraphNode node,
                                              CUcontext context)
 {
     struct CUgraphNode_st *found;
-    int status = node_in(exec, node, NODE_MEMCPY, &found);
+    int status = vgpu_node_in(exec, node, NODE_MEMCPY, &found);
 
     return status ? status : impl_cuGraphMemcpyNodeSetParams(found, params);
 }
@@ -179,7 +187,7 @@ CUresult impl_cuGraphExecMemsetNodeSetParams(CUgraphExec exec, CUgraphNode node,
                                              CUcontext context)
 {
     struct CUgraphNode_st *found;
-    int status = node_in(exec, node, NODE_MEMSET, &found);
+    int status = vgpu_node_in(exec, node, NODE_MEMSET, &found);
 
     return status ? status : impl_cuGraphMemsetNodeSetParams(found, params);
 }
@@ -187,7 +195,7 @@ CUresult impl_cuGraphExecMemsetNodeSetParams(CUgraphExec exec, CUgraphNode node,
 CUresult impl_cuGraphExecHostNodeSetParams(CUgraphExec exec, CUgraphNode node, const CUDA_HOST_NODE_PARAMS *params)
 {
     struct CUgraphNode_st *found;
-    int status = node_in(exec, node, NODE_HOST, &found);
+    int status = vgpu_node_in(exec, node, NODE_HOST, &found);
 
     return status ? status : impl_cuGraphHostNodeSetParams(found, params);
 }
@@ -195,7 +203,7 @@ CUresult impl_cuGraphExecHostNodeSetParams(CUgraphExec exec, CUgraphNode node, c
 CUresult impl_cuGraphExecEventRecordNodeSetEvent(CUgraphExec exec, CUgraphNode node, CUevent event)
 {
     struct CUgraphNode_st *found;
-    int status = node_in(exec, node, NODE_RECORD_EVENT, &found);
+    int status = vgpu_node_in(exec, node, NODE_RECORD_EVENT, &found);
 
     return status ? status : impl_cuGraphEventRecordNodeSetEvent(found, event);
 }
@@ -203,7 +211,7 @@ CUresult impl_cuGraphExecEventRecordNodeSetEvent(CUgraphExec exec, CUgraphNode n
 CUresult impl_cuGraphExecEventWaitNodeSetEvent(CUgraphExec exec, CUgraphNode node, CUevent event)
 {
     struct CUgraphNode_st *found;
-    int status = node_in(exec, node, NODE_WAIT_EVENT, &found);
+    int status = vgpu_node_in(exec, node, NODE_WAIT_EVENT, &found);
 
     return status ? status : impl_cuGraphEventWaitNodeSetEvent(found, event);
 }
@@ -211,7 +219,7 @@ CUresult impl_cuGraphExecEventWaitNodeSetEvent(CUgraphExec exec, CUgraphNode nod
 CUresult impl_cuGraphExecChildGraphNodeSetParams(CUgraphExec exec, CUgraphNode node, CUgraph child)
 {
     struct CUgraphNode_st *found, contents = {.type = NODE_GRAPH, .as.child = child};
-    int status = node_in(exec, node, NODE_GRAPH, &found);
+    int status = vgpu_node_in(exec, node, NODE_GRAPH, &found);
 
     if (!status)
         status = vgpu_graph_check(child);
@@ -221,7 +229,7 @@ CUresult impl_cuGraphExecChildGraphNodeSetParams(CUgraphExec exec, CUgraphNode n
 CUresult impl_cuGraphExecNodeSetParams(CUgraphExec exec, CUgraphNode node, CUgraphNodeParams *params)
 {
     struct CUgraphNode_st *found;
-    int status = params ? node_in(exec, node, params->type, &found) : CUDA_ERROR_INVALID_VALUE;
+    int status = params ? vgpu_node_in(exec, node, params->type, &found) : CUDA_ERROR_INVALID_VALUE;
 
     return status ? status : impl_cuGraphNodeSetParams(found, params);
 }
@@ -229,7 +237,7 @@ CUresult impl_cuGraphExecNodeSetParams(CUgraphExec exec, CUgraphNode node, CUgra
 CUresult impl_cuGraphNodeSetEnabled(CUgraphExec exec, CUgraphNode node, uint32_t enabled)
 {
     struct CUgraphNode_st *found;
-    int status = node_in(exec, node, -1, &found);
+    int status = vgpu_node_in(exec, node, -1, &found);
 
     if (!status && found->type > NODE_MEMSET)
         status = CUDA_ERROR_INVALID_VALUE;
@@ -241,7 +249,7 @@ CUresult impl_cuGraphNodeSetEnabled(CUgraphExec exec, CUgraphNode node, uint32_t
 CUresult impl_cuGraphNodeGetEnabled(CUgraphExec exec, CUgraphNode node, uint32_t *enabled)
 {
     struct CUgraphNode_st *found;
-    int status = node_in(exec, node, -1, &found);
+    int status = vgpu_node_in(exec, node, -1, &found);
 
     if (!status && !enabled)
         status = CUDA_ERROR_INVALID_VALUE;

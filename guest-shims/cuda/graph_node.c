@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cuda/defer.h"
 #include "cuda/graph.h"
+#include "cuda/graph_memory.h"
 
 int vgpu_record_set(struct vgpu_record *record, uint16_t command, const void *fixed, size_t fixed_size, const void *tail,
                     size_t tail_size)
@@ -54,11 +56,7 @@ static int run_fill(struct CUgraphNode_st *node, struct CUstream_st *stream)
 
 static int run_host(struct CUgraphNode_st *node, struct CUstream_st *stream)
 {
-    int status = vgpu_stream_wait(stream);
-
-    if (!status)
-        node->as.host.fn(node->as.host.data);
-    return status;
+    return vgpu_defer_host(stream, node->as.host.fn, node->as.host.data);
 }
 
 static int run_event(struct CUgraphNode_st *node, struct CUstream_st *stream)
@@ -67,14 +65,18 @@ static int run_event(struct CUgraphNode_st *node, struct CUstream_st *stream)
                                                       : CUDA_ERROR_INVALID_HANDLE;
 }
 
+static int run_wait(struct CUgraphNode_st *node, struct CUstream_st *stream)
+{
+    return vgpu_handle_is(node->as.event, KIND_EVENT) ? vgpu_event_wait(node->as.event, stream) : CUDA_ERROR_INVALID_HANDLE;
+}
+
 static int run_child(struct CUgraphNode_st *node, struct CUstream_st *stream)
 {
     struct CUgraph_st *graph = node->as.child;
     int status = 0;
 
     for (size_t i = 0; !status && i < graph->count; i++)
-        if (vgpu_node_ops[graph->nodes[i]->type].run)
-            status = vgpu_node_ops[graph->nodes[i]->type].run(graph->nodes[i], stream);
+        status = vgpu_node_run(graph->nodes[i], stream);
     return status;
 }
 
@@ -99,15 +101,24 @@ static void clear_child(struct CUgraphNode_st *node)
     vgpu_graph_free(node->as.child);
 }
 
-const struct vgpu_node_ops vgpu_node_ops[VGPU_NODE_TYPES] = {
-    [NODE_KERNEL] = {run_record, clone_record, clear_record},
-    [NODE_MEMCPY] = {.run = run_copy},
-    [NODE_MEMSET] = {.run = run_fill},
-    [NODE_HOST] = {.run = run_host},
-    [NODE_GRAPH] = {run_child, clone_child, clear_child},
-    [NODE_RECORD_EVENT] = {.run = run_event},
-    /* NODE_EMPTY and NODE_WAIT_EVENT: the ring's order is all they ask for. */
+static const struct vgpu_node_ops kernel_ops = {run_record, clone_record, clear_record}, copy_ops = {.run = run_copy},
+                                  fill_ops = {.run = run_fill}, host_ops = {.run = run_host},
+                                  child_ops = {run_child, clone_child, clear_child}, wait_ops = {.run = run_wait},
+                                  event_ops = {.run = run_event}, no_ops = {NULL, NULL, NULL};
+
+const struct vgpu_node_ops *const vgpu_node_ops[VGPU_NODE_TYPES] = {
+    [NODE_KERNEL] = &kernel_ops,      [NODE_MEMCPY] = &copy_ops,
+    [NODE_MEMSET] = &fill_ops,        [NODE_HOST] = &host_ops,
+    [NODE_GRAPH] = &child_ops,        [NODE_EMPTY] = &no_ops, /* the ring's order is all that it asks for */
+    [NODE_WAIT_EVENT] = &wait_ops,    [NODE_RECORD_EVENT] = &event_ops,
+    [NODE_MEM_ALLOC] = &vgpu_alloc_ops, [NODE_MEM_FREE] = &vgpu_free_ops,
+    [NODE_BATCH_MEM_OP] = &vgpu_memop_ops,
 };
+
+int vgpu_node_run(struct CUgraphNode_st *node, struct CUstream_st *stream)
+{
+    return vgpu_node_ops[node->type]->run ? vgpu_node_ops[node->type]->run(node, stream) : 0;
+}
 
 /* ---- kernel nodes ---- */
 
@@ -155,7 +166,7 @@ static int kernel_contents(struct CUgraphNode_st *node, const struct CUDA_KERNEL
         return status; \
     status = FILL; \
     if (status) \
-        impl_cuGraphDestroyNode(node); \
+        vgpu_node_remove(node); \
     else \
         *result = node; \
     return status
@@ -311,6 +322,8 @@ CUresult impl_cuGraphAddChildGraphNode(CUgraphNode *result, CUgraph graph, const
 {
     if (!vgpu_handle_is(child, KIND_GRAPH) || child == graph)
         return CUDA_ERROR_INVALID_VALUE;
+    if (vgpu_graph_has_memory(child))
+        return CUDA_ERROR_NOT_SUPPORTED;
     ADD(NODE_GRAPH, child_contents(node, child));
 }
 
@@ -415,6 +428,12 @@ CUresult impl_cuGraphAddNode_v2(CUgraphNode *result, CUgraph graph, const CUgrap
         return impl_cuGraphAddEventWaitNode(result, graph, dependencies, count, params->as.event);
     case NODE_RECORD_EVENT:
         return impl_cuGraphAddEventRecordNode(result, graph, dependencies, count, params->as.event);
+    case NODE_MEM_ALLOC:
+        return impl_cuGraphAddMemAllocNode(result, graph, dependencies, count, &params->as.alloc);
+    case NODE_MEM_FREE:
+        return impl_cuGraphAddMemFreeNode(result, graph, dependencies, count, params->as.free);
+    case NODE_BATCH_MEM_OP:
+        return impl_cuGraphAddBatchMemOpNode(result, graph, dependencies, count, &params->as.memops);
     default:
         return CUDA_ERROR_NOT_SUPPORTED;
     }
@@ -443,6 +462,8 @@ CUresult impl_cuGraphNodeSetParams(CUgraphNode node, CUgraphNodeParams *params)
         return impl_cuGraphEventWaitNodeSetEvent(node, params->as.event);
     case NODE_RECORD_EVENT:
         return impl_cuGraphEventRecordNodeSetEvent(node, params->as.event);
+    case NODE_BATCH_MEM_OP:
+        return impl_cuGraphBatchMemOpNodeSetParams(node, &params->as.memops);
     default:
         return CUDA_ERROR_NOT_SUPPORTED;
     }

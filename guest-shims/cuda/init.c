@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cuda/driver.h"
+#include "cuda/defer.h"
 #include "cuda/visible.h"
 
 struct vgpu_driver vgpu_driver = {
@@ -31,6 +31,7 @@ __attribute__((destructor)) static void end(void)
     if (!vgpu_driver.open || forked)
         return;
     vgpu_driver.open = false;
+    vgpu_defer_stop();
     vgpu_drain_print(&vgpu_driver.channel);
     vgpu_driver.device.transport->close(&vgpu_driver.device);
 }
@@ -91,7 +92,7 @@ int vgpu_enter_init(void)
         return CUDA_ERROR_DEINITIALIZED;
     if (forked || !__atomic_load_n(&vgpu_driver.initialized, __ATOMIC_ACQUIRE))
         return CUDA_ERROR_NOT_INITIALIZED;
-    return 0;
+    return vgpu_in_host_function() ? CUDA_ERROR_NOT_PERMITTED : 0;
 }
 
 int vgpu_enter_device(CUdevice device)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cuda/driver.h"
+#include "cuda/defer.h"
 
 enum { OPTION_BINARY_IS_PRESERVED = 1 };
 
@@ -155,6 +155,7 @@ CUresult impl_cuLibraryUnload(CUlibrary library)
 
     if (status)
         return status;
+    vgpu_defer_settle_all(); /* launches of its kernels may be kept */
     pthread_mutex_lock(&lock);
     vgpu_handle_remove(library);
     struct CUlib_st **at = &libraries;

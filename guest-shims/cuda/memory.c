@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Allocating: device, pinned, managed and registered memory. */
-#include "cuda/driver.h"
+#include "cuda/defer.h"
+#include "cuda/graph_memory.h"
 
 enum { PITCH_UNIT = 512, HOST_PORTABLE = 1, HOST_DEVICEMAP = 2, HOST_FLAGS = 7, REGISTER_FLAGS = 0xf };
 #define FREEABLE (1u << VGPU_RANGE_DEVICE | 1u << VGPU_RANGE_MANAGED)
@@ -41,12 +42,24 @@ CUresult impl_cuMemAllocPitch_v2(CUdeviceptr *va, size_t *pitch, size_t width, s
     return status;
 }
 
-/* Memory is unmapped in ring order: what was submitted before still finds it. */
-CUresult impl_cuMemFree_v2(CUdeviceptr va)
+/* Memory is unmapped in ring order: what was submitted before still finds it, and what is kept from the ring has to be there
+ * before. */
+static int enter_free(void)
 {
     struct CUctx_st *context;
     int status = enter(&context);
 
+    if (!status)
+        vgpu_defer_settle_all();
+    return status;
+}
+
+CUresult impl_cuMemFree_v2(CUdeviceptr va)
+{
+    int status = enter_free();
+
+    if (!status && vgpu_graph_memory_release(va))
+        return 0;
     return status ? status : vgpu_memory_free(&vgpu_driver.memory, va, FREEABLE);
 }
 
@@ -74,8 +87,7 @@ CUresult impl_cuMemAllocHost_v2(void **pointer, size_t bytes)
 
 CUresult impl_cuMemFreeHost(void *pointer)
 {
-    struct CUctx_st *context;
-    int status = enter(&context);
+    int status = enter_free();
 
     return status ? status : vgpu_memory_free(&vgpu_driver.memory, (uintptr_t)pointer, 1u << VGPU_RANGE_HOST);
 }
@@ -95,8 +107,7 @@ CUresult impl_cuMemHostRegister_v2(void *pointer, size_t bytes, uint32_t flags)
 
 CUresult impl_cuMemHostUnregister(void *pointer)
 {
-    struct CUctx_st *context;
-    int status = enter(&context);
+    int status = enter_free();
 
     return status ? status : vgpu_memory_unregister(&vgpu_driver.memory, pointer);
 }

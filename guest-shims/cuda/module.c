@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cuda/driver.h"
+#include "cuda/defer.h"
 
 enum {
     JIT_INFO_LOG = 3,
@@ -233,9 +233,11 @@ CUresult impl_cuModuleUnload(CUmodule module)
 
     if (!status && module->hidden)
         status = CUDA_ERROR_NOT_PERMITTED;
-    if (!status)
-        vgpu_module_unload(module);
-    return status;
+    if (status)
+        return status;
+    vgpu_defer_settle_all(); /* launches of its kernels may be kept */
+    vgpu_module_unload(module);
+    return 0;
 }
 
 CUresult impl_cuModuleGetLoadingMode(CUmoduleLoadingMode *mode)

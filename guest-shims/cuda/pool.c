@@ -2,7 +2,8 @@
 /* Stream-ordered allocation. Memory is there at once, and freed in ring order, which is every stream's order. */
 #include <stdlib.h>
 
-#include "cuda/driver.h"
+#include "cuda/defer.h"
+#include "cuda/graph_memory.h"
 
 enum { FIRST_SETTABLE = 1, RELEASE_THRESHOLD = 4, RESERVED_CURRENT, RESERVED_HIGH, USED_CURRENT, USED_HIGH };
 
@@ -239,25 +240,25 @@ CUresult impl_cuMemPoolGetAccess(CUmemAccess_flags *flags, CUmemoryPool pool, CU
     return status;
 }
 
-static int enter(CUstream handle, struct CUctx_st **context)
+static int enter(CUstream handle, struct CUctx_st **context, struct CUstream_st **stream)
 {
-    struct CUstream_st *stream;
     int status = vgpu_enter(context);
 
     if (!status)
-        status = vgpu_stream(handle, *context, &stream);
-    if (!status && vgpu_capturing(stream))
-        status = CUDA_ERROR_NOT_SUPPORTED; /* allocation nodes */
-    return status ? status : vgpu_capture_implicit(stream);
+        status = vgpu_stream(handle, *context, stream);
+    return status ? status : vgpu_capture_implicit(*stream);
 }
 
-CUresult impl_cuMemAllocFromPoolAsync(CUdeviceptr *va, size_t bytes, CUmemoryPool pool, CUstream stream)
+CUresult impl_cuMemAllocFromPoolAsync(CUdeviceptr *va, size_t bytes, CUmemoryPool pool, CUstream handle)
 {
     struct CUctx_st *context;
-    int status = enter(stream, &context);
+    struct CUstream_st *stream;
+    int status = enter(handle, &context, &stream);
 
     if (!status && (!va || !bytes || !is_pool(pool)))
         status = CUDA_ERROR_INVALID_VALUE;
+    if (!status && vgpu_capturing(stream))
+        return vgpu_capture_alloc(stream, bytes, va);
     if (!status)
         status = vgpu_memory_alloc(&vgpu_driver.memory, bytes, VGPU_RANGE_DEVICE, pool->id, context, va);
     if (status)
@@ -275,15 +276,23 @@ CUresult impl_cuMemAllocAsync(CUdeviceptr *va, size_t bytes, CUstream stream)
     return impl_cuMemAllocFromPoolAsync(va, bytes, current, stream);
 }
 
-CUresult impl_cuMemFreeAsync(CUdeviceptr va, CUstream stream)
+CUresult impl_cuMemFreeAsync(CUdeviceptr va, CUstream handle)
 {
     struct CUctx_st *context;
+    struct CUstream_st *stream;
     struct vgpu_allocation allocation;
-    int status = enter(stream, &context);
+    int status = enter(handle, &context, &stream);
 
-    if (!status && !vgpu_memory_find(&vgpu_driver.memory, va, &allocation))
+    if (!status && vgpu_capturing(stream))
+        return vgpu_capture_free(stream, va);
+    if (!status && vgpu_graph_memory_release(va))
+        return 0;
+    if (!status && (!vgpu_memory_find(&vgpu_driver.memory, va, &allocation) || allocation.va != va ||
+                    allocation.kind != VGPU_RANGE_DEVICE))
         status = CUDA_ERROR_INVALID_VALUE;
-    if (!status)
+    if (!status && vgpu_deferring(stream))
+        status = vgpu_defer_free(stream, va);
+    else if (!status)
         status = vgpu_memory_free(&vgpu_driver.memory, va, 1u << VGPU_RANGE_DEVICE);
     if (status)
         return status;

@@ -3,20 +3,39 @@
  * merely allowed to. A stream remembers its last command, which is all that waiting for it needs. */
 #include <stdlib.h>
 
-#include "cuda/driver.h"
+#include "cuda/defer.h"
 
 enum { NON_BLOCKING = 1, PRIORITY_GREATEST = -5 };
 #define LEGACY_HANDLE ((CUstream)1)
 #define PER_THREAD_HANDLE ((CUstream)VGPU_PER_THREAD_STREAM)
 
+static pthread_key_t own_stream;
+
+static void end_per_thread(void *stream)
+{
+    if (vgpu_defer_stream_gone(stream))
+        free(stream);
+}
+
+static void make_key(void)
+{
+    pthread_key_create(&own_stream, end_per_thread);
+}
+
+/* It goes with its thread, but not before what it keeps. */
 static struct CUstream_st *per_thread(struct CUctx_st *context)
 {
-    static _Thread_local struct CUstream_st stream;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    if (!stream.id)
-        stream.id = vgpu_new_id();
-    stream.context = context;
-    return &stream;
+    pthread_once(&once, make_key);
+    struct CUstream_st *stream = pthread_getspecific(own_stream);
+    if (!stream && (stream = calloc(1, sizeof *stream))) {
+        stream->id = vgpu_new_id();
+        pthread_setspecific(own_stream, stream);
+    }
+    if (stream)
+        stream->context = context;
+    return stream;
 }
 
 CUstream vgpu_default_stream(void)
@@ -36,7 +55,7 @@ int vgpu_stream(CUstream handle, struct CUctx_st *context, struct CUstream_st **
         *stream = handle;
     else
         return CUDA_ERROR_INVALID_HANDLE;
-    return 0;
+    return *stream ? 0 : CUDA_ERROR_OUT_OF_MEMORY;
 }
 
 /* A context, and what a stream argument means in it. */
@@ -61,11 +80,12 @@ uint64_t vgpu_stream_last(struct CUstream_st *stream)
 
 int vgpu_stream_wait(struct CUstream_st *stream)
 {
+    vgpu_defer_settle(stream);
     return vgpu_wait(&vgpu_driver.channel, vgpu_stream_last(stream));
 }
 
-int vgpu_stream_queue(struct CUstream_st *stream, uint16_t command, void *fixed, size_t fixed_size, const void *tail,
-                      size_t tail_size)
+int vgpu_stream_put(struct CUstream_st *stream, uint16_t command, void *fixed, size_t fixed_size, const void *tail,
+                    size_t tail_size)
 {
     uint64_t seq;
 
@@ -74,6 +94,14 @@ int vgpu_stream_queue(struct CUstream_st *stream, uint16_t command, void *fixed,
     if (!status)
         vgpu_stream_advance(stream, seq);
     return status;
+}
+
+int vgpu_stream_queue(struct CUstream_st *stream, uint16_t command, void *fixed, size_t fixed_size, const void *tail,
+                      size_t tail_size)
+{
+    if (vgpu_deferring(stream))
+        return vgpu_defer_command(stream, command, fixed, fixed_size, tail, tail_size);
+    return vgpu_stream_put(stream, command, fixed, fixed_size, tail, tail_size);
 }
 
 int vgpu_stream_submit(struct CUstream_st *stream, uint16_t command, void *fixed, size_t fixed_size, const void *tail,
@@ -118,7 +146,9 @@ static void destroy(struct CUstream_st *stream)
 {
     vgpu_handle_remove(stream);
     free(stream->tails);
-    free(stream);
+    stream->tails = NULL;
+    if (vgpu_defer_stream_gone(stream))
+        free(stream);
 }
 
 /* What was submitted still runs. */
@@ -167,7 +197,7 @@ CUresult impl_cuStreamQuery(CUstream handle)
         status = vgpu_capture_forbids(stream);
     if (status)
         return status;
-    if (!vgpu_done(&vgpu_driver.channel, vgpu_stream_last(stream)))
+    if (vgpu_deferring(stream) || !vgpu_done(&vgpu_driver.channel, vgpu_stream_last(stream)))
         return CUDA_ERROR_NOT_READY;
     vgpu_drain_print(&vgpu_driver.channel);
     return vgpu_channel_status(&vgpu_driver.channel);
@@ -187,9 +217,7 @@ CUresult impl_cuStreamWaitEvent(CUstream handle, CUevent event, uint32_t flags)
         status = CUDA_ERROR_INVALID_HANDLE;
     if (!status)
         status = vgpu_capture_wait(stream, event, &taken);
-    if (!status && !taken && !stream->legacy)
-        vgpu_stream_advance(stream, event->seq);
-    return status;
+    return status || taken ? status : vgpu_event_wait(event, stream);
 }
 
 CUresult impl_cuStreamGetFlags(CUstream handle, uint32_t *flags)
@@ -266,38 +294,6 @@ CUresult impl_cuStreamGetCtx_v2(CUstream handle, CUcontext *result, CUgreenCtx *
     return status;
 }
 
-static int write_value(CUstream handle, CUdeviceptr address, const void *value, size_t size, uint32_t flags)
-{
-    struct CUctx_st *context;
-    struct CUstream_st *stream;
-    struct vgpu_cmd_write command = {.dst = address};
-    int status = enter(handle, &context, &stream);
-
-    if (!status && ((flags & ~1u) || address % size || !vgpu_memory_reachable(&vgpu_driver.memory, address, size)))
-        status = CUDA_ERROR_INVALID_VALUE;
-    return status ? status : vgpu_stream_submit(stream, VGPU_CMD_WRITE, &command, sizeof command, value, size);
-}
-
-CUresult impl_cuStreamWriteValue32_v2(CUstream stream, CUdeviceptr address, uint32_t value, uint32_t flags)
-{
-    return write_value(stream, address, &value, sizeof value, flags);
-}
-
-CUresult impl_cuStreamWriteValue64_v2(CUstream stream, CUdeviceptr address, uint64_t value, uint32_t flags)
-{
-    return write_value(stream, address, &value, sizeof value, flags);
-}
-
-CUresult impl_cuStreamWriteValue32(CUstream stream, CUdeviceptr address, uint32_t value, uint32_t flags)
-{
-    return write_value(stream, address, &value, sizeof value, flags);
-}
-
-CUresult impl_cuStreamWriteValue64(CUstream stream, CUdeviceptr address, uint64_t value, uint32_t flags)
-{
-    return write_value(stream, address, &value, sizeof value, flags);
-}
-
 /* Managed memory is coherent as it is. */
 CUresult impl_cuStreamAttachMemAsync(CUstream handle, CUdeviceptr pointer, size_t length, uint32_t flags)
 {
@@ -312,8 +308,7 @@ CUresult impl_cuStreamAttachMemAsync(CUstream handle, CUdeviceptr pointer, size_
     return status;
 }
 
-/* ---- host functions: the stream is drained, then they run on the calling thread. Later work on the stream has to wait for
- * them, and nothing but this process can make the ring wait for it. ---- */
+/* ---- functions of the program's: the library's thread runs them, and the stream goes on when they return ---- */
 
 CUresult impl_cuLaunchHostFunc(CUstream handle, CUhostFn fn, void *data)
 {
@@ -328,11 +323,7 @@ CUresult impl_cuLaunchHostFunc(CUstream handle, CUhostFn fn, void *data)
     if (vgpu_capturing(stream))
         return vgpu_capture_host(stream, fn, data);
     status = vgpu_capture_implicit(stream);
-    if (!status)
-        status = vgpu_stream_wait(stream);
-    if (!status)
-        fn(data);
-    return status;
+    return status ? status : vgpu_defer_host(stream, fn, data);
 }
 
 CUresult impl_cuStreamAddCallback(CUstream handle, CUstreamCallback callback, void *data, uint32_t flags)
@@ -345,8 +336,5 @@ CUresult impl_cuStreamAddCallback(CUstream handle, CUstreamCallback callback, vo
         status = CUDA_ERROR_INVALID_VALUE;
     if (!status)
         status = vgpu_capture_forbids(stream);
-    if (status)
-        return status;
-    callback(handle, vgpu_stream_wait(stream), data);
-    return 0;
+    return status ? status : vgpu_defer_callback(stream, handle, callback, data);
 }
