@@ -41,6 +41,7 @@ struct emit {
     bool *spins;                 /* by loop: lanes may wait there for lanes that have left it */
     LLVMValueRef present, fuel;  /* variables */
     LLVMValueRef arguments;      /* of functions that the kernel calls; NULL: none yet */
+    LLVMValueRef copy_to;        /* <32 x i64>: where cp.async writes; NULL: none yet */
     struct jit_next next;
     unsigned operations;         /* instructions left to them */
     bool lists_operations;
@@ -123,8 +124,9 @@ LLVMValueRef emit_operation_result(struct emit *e, int32_t reg);
 
 /* ---- The instructions that have code of their own. Each says whether it emitted this one ---- */
 typedef bool emit_fn(struct emit *e);
-emit_fn emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot, emit_mma, emit_matrix, emit_half;
-#define JIT_EMITTERS emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot, emit_mma, emit_matrix, emit_half
+emit_fn emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot, emit_mma, emit_matrix, emit_half, emit_copy, emit_fields;
+#define JIT_EMITTERS emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot, emit_mma, emit_matrix, emit_half, \
+    emit_copy, emit_fields
 
 /* ---- emit_leave.c: the interpreter goes on with the warp; each ends its LLVM block ---- */
 /* From the instruction being emitted on. */

@@ -152,11 +152,30 @@ static bool same(const struct form *f, uint32_t without)
 #define HALF1(op) \
     {op ".f16x2 %r16, %r0; " op ".f16 %k0, %h0; cvt.u32.u16 %r17, %k0;"}, {op ".bf16x2 %r16, %r0; " op ".bf16 %k0, %h0; cvt.u32.u16 %r17, %k0;"}
 #define HALF3(op, type) {op "." type "x2 %r16, %r0, %r1, %r2; " op "." type " %k0, %h0, %h1, %h2; cvt.u32.u16 %r17, %k0;"}
+#define FIELDS(a, b) {a "%r2, %r3; " b "%r2, %r3; and.b32 %r2, %r2, 63; and.b32 %r3, %r3, 63; " a "%r2, %r3; mov.b32 %r18, %r16;" b "%r2, %r3;"}
+#define COPY(size, arguments) \
+    {"{ .shared .align 16 .b8 tile[1024]; .reg .b32 %at; .reg .b64 %from; mov.u32 %at, tile; mad.lo.u32 %at, %ti, " size ", %at; mad.wide.u32 %from, %gi, " size \
+     ", %in; cp.async.ca.shared.global [%at], [%from], " arguments "; cp.async.commit_group; cp.async.wait_all; bar.sync 0; xor.b32 %r25, %ti, 5;" \
+     "mov.u32 %at, tile; mad.lo.u32 %at, %r25, " size ", %at; ld.shared.u32 %r16, [%at+" size "-4]; ld.shared.u32 %r17, [%at]; }", 1}
 static const struct form forms[] = {
     HALF2("add", ""), HALF2("sub", ".ftz"), HALF2("mul", ".ftz.sat"), HALF2("add.rn", ".sat"), HALF2("mul", ""),
     HALF2("min", ""), HALF2("max", ".ftz"), HALF2("min.NaN", ""), HALF2("max.xorsign.abs", ""), HALF2("max.NaN.xorsign.abs", ""),
     HALF1("abs"), HALF1("neg"), HALF3("fma.rn", "f16"), HALF3("fma.rn", "bf16"), HALF3("fma.rn.relu", "f16"), HALF3("fma.rn.ftz.sat", "f16"),
     HALF3("fma.rn.relu", "bf16"),
+    {"prmt.b32 %r16, %r0, %r1, %r2; prmt.b32.f4e %r17, %r0, %r1, %r2; prmt.b32.b4e %r18, %r0, %r1, %r2; prmt.b32.rc8 %r19, %r0, %r1, %r2;"
+     "prmt.b32.ecl %r20, %r0, %r1, %r2; prmt.b32.ecr %r21, %r0, %r1, %r2; prmt.b32.rc16 %r22, %r0, %r1, %r2; prmt.b32 %r23, %r0, 0, %r2;"},
+    {"ld.global.u32 %r30, [%in+64]; ld.global.u32 %r31, [%in+68]; prmt.b32 %r32, %r30, %r31, %r31; add.u32 %r16, %r32, %ti;"},
+    FIELDS("bfe.u32 %r16, %r0, ", "bfe.s32 %r17, %r0, "), FIELDS("bfi.b32 %r16, %r0, %r1, ", "bfi.b32 %r17, %r3, %r1, "),
+    {"bfe.u64 %rd5, %rd0, %r2, %r3; mov.b64 {%r16, %r17}, %rd5; bfe.s64 %rd5, %rd0, %r2, %r3; mov.b64 {%r18, %r19}, %rd5;"
+     "bfi.b64 %rd5, %rd0, %rd1, %r4, %r5; mov.b64 {%r20, %r21}, %rd5; and.b32 %r4, %r4, 63; bfe.s64 %rd5, %rd0, %r4, 7; mov.b64 {%r22, %r23}, %rd5;"},
+    FIELDS("bmsk.clamp.b32 %r16, ", "bmsk.wrap.b32 %r17, "),
+    {"szext.clamp.s32 %r16, %r0, %r1; szext.wrap.s32 %r17, %r0, %r1; szext.clamp.u32 %r18, %r0, %r1; szext.wrap.u32 %r19, %r0, %r1; and.b32 %r1, %r1, 63;"
+     "szext.clamp.s32 %r20, %r0, %r1; szext.wrap.s32 %r21, %r0, %r1; szext.clamp.u32 %r22, %r0, %r1; szext.wrap.u32 %r23, %r0, %r1;"},
+    {"bfind.u32 %r16, %r0; bfind.s32 %r17, %r0; bfind.u64 %r18, %rd0; bfind.s64 %r19, %rd0; bfind.shiftamt.u32 %r20, %r0;"
+     "bfind.shiftamt.s32 %r21, %r0; bfind.shiftamt.u64 %r22, %rd0; bfind.shiftamt.s64 %r23, %rd0;"},
+    {"cnot.b32 %r16, %r0; sad.s32 %r17, %r0, %r1, %r2; sad.u32 %r18, %r0, %r1, %r2; sad.u16 %k0, %h0, %h1, %h2; cvt.u32.u16 %r19, %k0;"
+     "sad.s64 %rd5, %rd0, %rd1, %rd2; mov.b64 {%r20, %r21}, %rd5; cnot.b64 %rd5, %rd0; mov.b64 {%r22, %r23}, %rd5;"},
+    COPY("16", "16"), COPY("8", "8"), COPY("4", "4"), COPY("16", "16, 16"),
     {"ld.global.u32 %r30, [%in+64]; ld.global.u32 %r31, [%in+68]; ld.global.u32 %r32, [%in+72]; fma.rn.f16x2 %r33, %r30, %r31, %r32;" /* uniform */
      "mul.f16x2 %r34, %r33, %r30; mov.b32 {%h0, %h1}, %r34; add.f16 %h2, %h0, %h1; add.f16x2 %r16, %r34, %r0; cvt.u32.u16 %r17, %h2;"},
     MMA_BYTES("s8", "s8"), MMA_BYTES("s8", "u8"), MMA_BYTES("u8", "s8"), MMA_BYTES("u8", "u8"),
