@@ -16,6 +16,7 @@ struct share {
     const struct peer *peer;
     unsigned index;
     pthread_barrier_t *barrier;
+    double began, ended;
 };
 
 void *peer_room(size_t bytes)
@@ -49,8 +50,9 @@ static void *run_share(void *arg)
 
     pin(s->index);
     pthread_barrier_wait(s->barrier);
+    s->began = side_now();
     s->peer->run(s->index, THREADS);
-    pthread_barrier_wait(s->barrier);
+    s->ended = side_now();
     return NULL;
 }
 
@@ -59,22 +61,21 @@ double peer_rate(const struct peer *peer)
     struct share shares[THREADS];
     pthread_t threads[THREADS];
     pthread_barrier_t barrier;
-    double start;
+    double began = 0, ended = 0;
 
-    pthread_barrier_init(&barrier, NULL, THREADS + 1);
+    pthread_barrier_init(&barrier, NULL, THREADS);
     for (unsigned i = 0; i < THREADS; i++) {
-        shares[i] = (struct share){peer, i, &barrier};
+        shares[i] = (struct share){.peer = peer, .index = i, .barrier = &barrier};
         if (pthread_create(&threads[i], NULL, run_share, &shares[i]))
             side_fail("no thread");
     }
-    pthread_barrier_wait(&barrier);
-    start = side_now();
-    pthread_barrier_wait(&barrier);
-    start = side_now() - start;
-    for (unsigned i = 0; i < THREADS; i++)
+    for (unsigned i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
+        began = i && began < shares[i].began ? began : shares[i].began;
+        ended = ended > shares[i].ended ? ended : shares[i].ended;
+    }
     pthread_barrier_destroy(&barrier);
-    return peer->work() * 1e-9 / start;
+    return peer->work() * 1e-9 / (ended - began);
 }
 
 static double measure(void *arg)

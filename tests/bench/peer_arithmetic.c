@@ -12,34 +12,35 @@ static void (*kernel)(uint64_t steps);
 static uint64_t steps;
 static double operations; /* of a step of one thread */
 
-/* Twelve registers that are advanced together: x = OP(x, a, b). */
+/* Twelve registers that are advanced together: x = OP(x, a, b). The compiler must not see that it could do less. */
+#define EACH(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
 #define PEAK(name, isa, type, start, op)                                                                                       \
     __attribute__((target(isa))) static void name(uint64_t n)                                                                  \
     {                                                                                                                          \
-        type a = start(1), b = start(2), x[CHAINS];                                                                            \
+        type a = start(1), b = start(2), EACH(NAME) last = b;                                                                  \
                                                                                                                                \
-        for (int i = 0; i < CHAINS; i++)                                                                                       \
-            x[i] = start(3);                                                                                                   \
+        EACH(SET)                                                                                                              \
         for (; n; n--) {                                                                                                       \
-            _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) {                                                        \
-                x[i] = op(x[i], a, b);                                                                                         \
-                __asm__("" : "+v"(x[i]));                                                                                      \
-            }                                                                                                                  \
+            EACH(op)                                                                                                           \
         }                                                                                                                      \
-        for (int i = 0; i < CHAINS; i++)                                                                                       \
-            __asm__ volatile("" : : "v"(x[i]));                                                                                \
+        EACH(USE)                                                                                                              \
+        __asm__ volatile("" : : "v"(last));                                                                                    \
     }
+#define NAME(i) x##i,
+#define SET(i) x##i = a;
+#define USE(i) __asm__ volatile("" : : "v"(x##i));
+#define STEP(i, value) x##i = value; __asm__("" : "+v"(x##i));
 
-#define FMA_512(x, a, b) _mm512_fmadd_ps(x, a, b)
-#define FMA_256(x, a, b) _mm256_fmadd_ps(x, a, b)
-#define FMA_128(x, a, b) _mm_add_ps(_mm_mul_ps(x, a), b)
+#define FMA_512(i) STEP(i, _mm512_fmadd_ps(x##i, a, b))
+#define FMA_256(i) STEP(i, _mm256_fmadd_ps(x##i, a, b))
+#define FMA_128(i) STEP(i, _mm_add_ps(_mm_mul_ps(x##i, a), b))
 PEAK(fma_512, "avx512f", __m512, _mm512_set1_ps, FMA_512)
 PEAK(fma_256, "avx2,fma", __m256, _mm256_set1_ps, FMA_256)
 PEAK(fma_128, "sse2", __m128, _mm_set1_ps, FMA_128)
 
-#define DOT_512(x, a, b) _mm512_dpbusd_epi32(x, a, b)
-#define DOT_256(x, a, b) _mm256_add_epi32(x, _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), a))
-#define DOT_128(x, a, b) _mm_add_epi32(x, _mm_madd_epi16(_mm_maddubs_epi16(a, b), a))
+#define DOT_512(i) STEP(i, _mm512_dpbusd_epi32(x##i, a, b))
+#define DOT_256(i) STEP(i, _mm256_add_epi32(x##i, _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), a)))
+#define DOT_128(i) STEP(i, _mm_add_epi32(x##i, _mm_madd_epi16(_mm_maddubs_epi16(a, b), a)))
 PEAK(dot_512, "avx512f,avx512vnni", __m512i, _mm512_set1_epi32, DOT_512)
 PEAK(dot_256, "avx2", __m256i, _mm256_set1_epi32, DOT_256)
 PEAK(dot_128, "ssse3", __m128i, _mm_set1_epi32, DOT_128)
