@@ -33,6 +33,7 @@ struct vgpu_device;
 /* How registers, memory and doorbell are reached: over PCI, or over hostd's socket (local mode). */
 struct vgpu_transport {
     const char *name;
+    bool same_kernel; /* guest and host: one can wake the other, and they number CPUs alike */
     int (*open)(struct vgpu_device *device);   /* claim a channel: sets channel, and bar2_fd when it was not open */
     void (*close)(struct vgpu_device *device); /* give it back */
     void (*ring)(struct vgpu_device *device);  /* the doorbell */
@@ -73,7 +74,7 @@ struct vgpu_channel {
     uint8_t *ring, *reply, *print, *staging;
 
     pthread_mutex_t lock; /* ring and staging area; below every other lock */
-    uint64_t head;        /* bytes submitted */
+    uint64_t head, tail;  /* bytes submitted, and of those, taken by the host when it was last looked at */
     uint64_t seq;         /* number of the last command submitted */
     uint32_t status;      /* sticky CUresult */
     bool reported;
@@ -85,6 +86,7 @@ struct vgpu_channel {
     } staged[VGPU_STAGED_MAX];
     unsigned staged_first, staged_count;
 
+    pthread_mutex_t sleep_lock; /* whose holder 'wake_at' is */
     pthread_mutex_t call_lock; /* one sync command at a time; taken before 'lock' */
     pthread_mutex_t print_lock;
 };
@@ -134,6 +136,7 @@ int vgpu_wait_idle(struct vgpu_channel *channel);
 /* ---- waiting: spins briefly, then sleeps ever longer ---- */
 
 struct vgpu_backoff {
+    uint64_t seq; /* 0, or the command that is waited for */
     uint64_t began;
     long sleep_ns;
     unsigned sleeps;

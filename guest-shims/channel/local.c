@@ -174,7 +174,7 @@ static void local_forget(struct vgpu_device *device)
     }
 }
 
-static const struct vgpu_transport local = {"local", local_open, local_close, local_ring, local_alive, local_forget};
+static const struct vgpu_transport local = {"local", true, local_open, local_close, local_ring, local_alive, local_forget};
 
 int vgpu_local_find(struct vgpu_device *device, const char *path, bool *nothing)
 {

@@ -30,6 +30,7 @@ void vgpu_channel_init(struct vgpu_channel *channel, struct vgpu_device *device,
     pthread_mutex_init(&channel->lock, NULL);
     pthread_mutex_init(&channel->call_lock, NULL);
     pthread_mutex_init(&channel->print_lock, NULL);
+    pthread_mutex_init(&channel->sleep_lock, NULL);
     channel->device = device;
     channel->control = (struct vgpu_control *)(base + VGPU_CONTROL_OFFSET);
     channel->ring = base + VGPU_RING_OFFSET;

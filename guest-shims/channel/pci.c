@@ -195,7 +195,7 @@ static void pci_forget(struct vgpu_device *device)
     close(device->bar2_fd);
 }
 
-static const struct vgpu_transport pci = {"pci", pci_open, pci_close, pci_ring, pci_alive, pci_forget};
+static const struct vgpu_transport pci = {"pci", false, pci_open, pci_close, pci_ring, pci_alive, pci_forget};
 
 /* Whether the function answers accesses to its memory at all (bit 1 of PCI's command register). */
 static bool decodes_memory(const char *folder)

@@ -2,6 +2,7 @@
 /* The command ring: encoding, publishing, waiting for space; the staging area's allocator; answers. */
 #include "channel/channel.h"
 
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -23,11 +24,14 @@ static int wait_for_space(struct vgpu_channel *channel, size_t need)
 {
     struct vgpu_backoff backoff = {0};
 
-    /* Acquire: the host read the commands before it gave their space back. */
-    while (VGPU_RING_SIZE - (channel->head - __atomic_load_n(&channel->control->tail, __ATOMIC_ACQUIRE)) < need) {
+    /* What was free is still free: the host's line is looked at only when that is not enough. */
+    while (VGPU_RING_SIZE - (channel->head - channel->tail) < need) {
+        /* Acquire: the host read the commands before it gave their space back. */
+        uint64_t tail = __atomic_load_n(&channel->control->tail, __ATOMIC_ACQUIRE);
         int status = vgpu_channel_status(channel);
-        if (!status)
+        if (!status && tail == channel->tail)
             status = vgpu_backoff(channel, &backoff);
+        channel->tail = tail;
         if (status)
             return status;
     }
@@ -41,6 +45,8 @@ static void publish(struct vgpu_channel *channel, size_t size)
     channel->head += size;
     /* The BAR may be mapped write-combining, whose stores pass a plain release store: a full fence drains them. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (channel->device->transport->same_kernel)
+        control->guest_cpu = (uint32_t)sched_getcpu() + 1;
     /* Release: the command is there before the head that covers it. */
     __atomic_store_n(&control->head, channel->head, __ATOMIC_RELEASE);
     /* Full: the store of head comes before the load of idle. The host stores idle, fences, and looks at head again. One of

@@ -2,14 +2,19 @@
 /* Waiting for the host, and noticing that it is gone. */
 #include "channel/channel.h"
 
+#include <linux/futex.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "channel/hooks.h"
 
-enum { SPIN_NS = 20000, NAP_MIN_NS = 20000, NAP_MAX_NS = 1000000, SPINS_A_LOOK = 16, NAPS_A_CHECK = 8 };
+/* LOOKS: a microsecond or two, in which an idle host has run an empty kernel. Who waits longer lets others run between looks: the
+ * host's executor may be on this very CPU. */
+enum { LOOKS = 64, YIELD_NS = 20000, NAP_MIN_NS = 20000, NAP_MAX_NS = 1000000, NAPS_A_CHECK = 8 };
 
 uint64_t vgpu_now_ns(void)
 {
@@ -63,15 +68,34 @@ static int check_alive(struct vgpu_channel *channel)
     return status;
 }
 
+/* Until the time is over or, on the host's own kernel, until it says that the command is done; one thread at a time can be told. */
+static void nap(struct vgpu_channel *channel, const struct vgpu_backoff *backoff)
+{
+    const struct timespec time = {.tv_nsec = backoff->sleep_ns};
+    struct vgpu_control *control = channel->control;
+
+    if (!backoff->seq || !channel->device->transport->same_kernel || pthread_mutex_trylock(&channel->sleep_lock)) {
+        nanosleep(&time, NULL);
+        return;
+    }
+    __atomic_store_n(&control->wake_at, backoff->seq, __ATOMIC_RELAXED);
+    /* Full: the store of wake_at comes before the load of completed. The host stores completed, fences, and looks at wake_at. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    uint64_t seen = load_acquire(&control->completed);
+    if (seen < backoff->seq)
+        syscall(SYS_futex, &control->completed, FUTEX_WAIT, (uint32_t)seen, &time, NULL, 0);
+    __atomic_store_n(&control->wake_at, 0, __ATOMIC_RELAXED);
+    pthread_mutex_unlock(&channel->sleep_lock);
+}
+
 int vgpu_backoff(struct vgpu_channel *channel, struct vgpu_backoff *backoff)
 {
     uint64_t now = vgpu_now_ns();
 
     if (!backoff->began)
         backoff->began = now;
-    if (!channel->one_cpu && now - backoff->began < SPIN_NS) {
-        for (int i = 0; i < SPINS_A_LOOK; i++)
-            __builtin_ia32_pause();
+    if (now - backoff->began < YIELD_NS) {
+        sched_yield();
         return 0;
     }
     vgpu_drain_print(channel); /* a full print area would hold the kernel that we wait for */
@@ -83,7 +107,7 @@ int vgpu_backoff(struct vgpu_channel *channel, struct vgpu_backoff *backoff)
     backoff->sleep_ns = !backoff->sleep_ns                  ? NAP_MIN_NS
                         : backoff->sleep_ns < NAP_MAX_NS / 2 ? backoff->sleep_ns * 2
                                                              : NAP_MAX_NS;
-    nanosleep(&(struct timespec){.tv_nsec = backoff->sleep_ns}, NULL);
+    nap(channel, backoff);
     return 0;
 }
 
@@ -94,8 +118,10 @@ bool vgpu_done(struct vgpu_channel *channel, uint64_t seq)
 
 int vgpu_wait(struct vgpu_channel *channel, uint64_t seq)
 {
-    struct vgpu_backoff backoff = {0};
+    struct vgpu_backoff backoff = {.seq = seq};
 
+    for (int i = 0; i < LOOKS && !channel->one_cpu && !vgpu_done(channel, seq); i++)
+        __builtin_ia32_pause();
     while (!vgpu_done(channel, seq)) {
         int status = vgpu_channel_status(channel);
         if (!status)

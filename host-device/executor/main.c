@@ -3,6 +3,7 @@
  * of the socket closes, and never outlives hostd. */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include "executor/socket.h"
 #include "executor/start.h"
 
+#define LOOKS 64      /* a microsecond or two: a guest that launches and waits is back by then */
 #define POLL_NS 50000 /* how long the ring is polled after the last command before the doorbell is waited for */
 
 void vgx_give_up(struct vgx *x, const char *why)
@@ -61,20 +63,38 @@ static void wait_doorbell(struct vgx *x)
     __atomic_store_n(&x->control->idle, 0, __ATOMIC_RELAXED);
 }
 
+static bool pending(const struct vgx *x)
+{
+    return __atomic_load_n(&x->control->head, __ATOMIC_ACQUIRE) != x->consumed;
+}
+
+/* Polls the ring, at first without a pause, then letting others run in between. True when a command came. */
+static bool look(const struct vgx *x)
+{
+    uint64_t start;
+
+    for (int i = 0; i < LOOKS; i++) {
+        if (pending(x))
+            return true;
+        __builtin_ia32_pause();
+    }
+    for (start = now_ns(); now_ns() - start < POLL_NS; sched_yield())
+        if (pending(x))
+            return true;
+    return false;
+}
+
+/* The guest has said that it submits from this CPU: it cannot run while we look at the ring. */
+static bool shares_cpu(const struct vgx *x)
+{
+    return __atomic_load_n(&x->control->guest_cpu, __ATOMIC_RELAXED) == (uint32_t)sched_getcpu() + 1;
+}
+
 static void serve(struct vgx *x)
 {
-    uint64_t last = now_ns();
-
-    for (;;) {
-        if (vgx_ring_step(x)) {
-            last = now_ns();
-        } else if (now_ns() - last > POLL_NS) {
+    for (;;)
+        if (!vgx_ring_step(x) && (shares_cpu(x) || !look(x)))
             wait_doorbell(x);
-            last = now_ns();
-        } else {
-            __builtin_ia32_pause();
-        }
-    }
 }
 
 static bool start(struct vgx *x, int argc, char **argv)

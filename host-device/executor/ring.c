@@ -3,10 +3,13 @@
 #include "executor/ring.h"
 
 #include <inttypes.h>
+#include <linux/futex.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "decode.h"
 #include "executor/pool.h"
@@ -103,6 +106,18 @@ static void answer(struct vgx *x, const struct vgpu_answer *a)
     *reply = (struct vgpu_reply){ a->status, (uint32_t)a->used };
 }
 
+/* The guest stores wake_at, then looks at completed; we stored completed, then look at wake_at: one of us sees the other. A guest
+ * that lies about it costs itself the time of a system call. */
+static void wake_guest(struct vgx *x, uint64_t seq)
+{
+    uint64_t wake_at;
+
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    wake_at = __atomic_load_n(&x->control->wake_at, __ATOMIC_RELAXED);
+    if (wake_at && wake_at <= seq)
+        syscall(SYS_futex, &x->control->completed, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
 /* Run the command at 'bytes' (our own copy). */
 static void run_command(struct vgx *x, const void *bytes, size_t size)
 {
@@ -134,6 +149,7 @@ static void run_command(struct vgx *x, const void *bytes, size_t size)
         vgx_lose_context(x, a.status, head->seq);
     __atomic_store_n(&x->control->busy, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&x->control->completed, head->seq, __ATOMIC_RELEASE);
+    wake_guest(x, head->seq);
 }
 
 bool vgx_ring_step(struct vgx *x)

@@ -140,14 +140,17 @@ struct vgpu_control {
     /* written by the guest */
     _Alignas(64) uint64_t head;       /* bytes of commands published since the channel was opened */
     uint64_t print_tail;              /* bytes of printed text consumed */
+    uint64_t wake_at;                 /* 0, or the sequence number that a guest on this kernel waits for on 'completed' (a futex) */
+    uint32_t guest_cpu;               /* 0, or 1 + the CPU that such a guest submitted from */
     uint32_t guest_pid;
     uint32_t guest_version;           /* VGPU_PROTOCOL_MAJOR << 16 | MINOR */
-    char guest_comm[32];              /* for the log: which program this is */
+    char guest_comm[16];              /* for the log: which program this is */
     /* written by the host */
     _Alignas(64) uint64_t tail;       /* bytes of commands taken from the ring: their space is free */
-    uint64_t completed;               /* sequence number of the last command done; earlier ones are done too */
-    uint64_t print_head;              /* bytes of printed text produced */
     uint32_t busy;                    /* a command is being executed: who dies now, dies in the middle of work */
+    /* what the guest looks at while it waits */
+    _Alignas(64) uint64_t completed;  /* sequence number of the last command done; earlier ones are done too */
+    uint64_t print_head;              /* bytes of printed text produced */
     _Alignas(64) uint32_t idle;       /* the host sleeps: ring the doorbell */
     _Alignas(64) uint32_t status;     /* 0, or the CUresult that this channel's context is lost with (sticky) */
     uint32_t status_seq_lo, status_seq_hi; /* sequence number of the command that failed */
