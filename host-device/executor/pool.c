@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "interp/interp.h"
 
@@ -105,12 +105,13 @@ static bool start_thread(struct vg_pool *p, unsigned index)
 struct vg_pool *vg_pool_new(unsigned n)
 {
     struct vg_pool *p = calloc(1, sizeof *p);
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    cpu_set_t cpus;
+    int online = sched_getaffinity(0, sizeof cpus, &cpus) ? 1 : CPU_COUNT(&cpus);
 
     if (!p)
         return NULL;
     if (!n)
-        n = online > 0 ? (unsigned)online : 1;
+        n = (unsigned)online;
     p->n = n < WORKERS_MAX ? n : WORKERS_MAX;
     p->spins = online > 1;
     pthread_mutex_init(&p->lock, NULL);

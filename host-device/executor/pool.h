@@ -10,7 +10,7 @@
 struct interp_kernel;
 struct vg_pool;
 
-/* A pool of n workers (0: as many as CPUs are online), the calling thread counted. Threads start here and nowhere else. NULL
+/* A pool of n workers (0: as many as CPUs that it may use), the calling thread counted. Threads start here and nowhere else. NULL
  * with errno when they or the device window cannot be had. */
 struct vg_pool *vg_pool_new(unsigned n);
 void vg_pool_free(struct vg_pool *p);

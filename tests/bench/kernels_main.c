@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench-kernels cuda|opencl PROGRAM WORKLOAD: a side (side.h) whose number is billions of operations, bytes or elements a second. */
+/* bench-kernels cuda|opencl PROGRAM WORKLOAD: a side (side.h) whose number is billions of operations, bytes or elements a second.
+ *
+ * Instead of a workload, what it costs that all of them run for the first time, once, at tiny sizes:
+ *   compile  milliseconds for each instruction of the program (PTX)
+ *   start    milliseconds in all, from the first call of the driver on */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,6 +87,63 @@ static double measure(void *none)
     return side_rate(step, none) * work;
 }
 
+/* ---- The first time ---- */
+
+/* Lines that end as instructions do, without directives; what braces hold is a line each. */
+static unsigned instructions(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    char line[4096];
+    unsigned n = 0;
+
+    if (!f)
+        side_fail("%s cannot be read", path);
+    while (fgets(line, sizeof line, f)) {
+        const char *at = line + strspn(line, " \t{");
+
+        n += strchr(at, ';') && *at != '.' && *at != '/';
+    }
+    fclose(f);
+    return n;
+}
+
+static double seconds_of_step(const struct workload *w)
+{
+    double start = side_now();
+
+    w->step();
+    device->finish();
+    return side_now() - start;
+}
+
+/* How much longer the first steps take than the second ones. */
+static double first_steps(const struct workload *w)
+{
+    double extra = 0;
+
+    for (; w->name; w++) {
+        workload = w;
+        w->prepare();
+        extra += seconds_of_step(w);
+        w->check();
+        extra -= seconds_of_step(w);
+    }
+    return extra;
+}
+
+static int first_time(const char *program, bool each)
+{
+    double start, spent;
+
+    setenv("BENCH_QUICK", "1", 1);
+    start = side_now();
+    device->open(program);
+    spent = each ? 0 : side_now() - start;
+    spent += first_steps(compute_workloads) + first_steps(memory_workloads);
+    printf("%.9g\n", 1e3 * spent / (each ? instructions(program) : 1));
+    return 0;
+}
+
 static const struct workload *find(const char *name)
 {
     for (const struct workload *w = compute_workloads; w->name; w++)
@@ -100,6 +161,8 @@ int main(int argc, char **argv)
         device = !strcmp(argv[1], "cuda") ? &device_cuda : !strcmp(argv[1], "opencl") ? &device_opencl : NULL;
         workload = find(argv[3]);
     }
+    if (device && (!strcmp(argv[3], "compile") || !strcmp(argv[3], "start")))
+        return first_time(argv[2], !strcmp(argv[3], "compile"));
     if (!device || !workload) {
         fputs("usage: bench-kernels cuda|opencl PROGRAM WORKLOAD\n", stderr);
         return 2;

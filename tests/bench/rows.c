@@ -4,11 +4,16 @@
 #include <stddef.h>
 
 #define JIT "VGPU_ENGINE=jit "
+#define ONE_CPU "taskset -p -c $CPU $$ >/dev/null; " /* the shell itself, and so what it becomes */
 #define GPU "exec $B/vgpu run -- $B/tests/bench/"
 #define KERNELS GPU "bench-kernels cuda $B/tests/bench/kernels.ptx "
 #define OPENCL "exec $B/tests/bench/bench-kernels opencl $BENCH/kernels.cl "
 #define PEER "exec $B/tests/bench/bench-peer "
 #define DRIVER(what) JIT GPU "bench-driver " what " $B/tests/bench/kernels.ptx"
+
+#define EACH(state, what) "exec $BENCH/side-each " state " $B/vgpu run -- $B/tests/bench/bench-kernels cuda $B/tests/bench/kernels.ptx " what
+#define GGML(type, what) JIT "exec $BENCH/side-model " GGML_PROFILE " " type " " what, "exec $BENCH/side-model cpu " type " " what
+#define GGML_PROFILE "h100-pcie"
 
 #define AGAINST_POCL(kernel) {"pocl/" kernel, "the same kernel in OpenCL C under PoCL", JIT KERNELS kernel, OPENCL kernel, .unit = "G/s"}
 
@@ -39,5 +44,15 @@ const struct row rows[] = {
 
     {"launch", "launch and wait : condition-variable ping-pong", DRIVER("launch"), PEER "ping-pong", .unit = "us", .target = 0.2, .at_most = true},
     {"queue", "empty launches queued", DRIVER("queue"), .unit = " K/s"},
+
+    {"compile", "for each PTX instruction, cold", JIT EACH("cold", "compile"), .unit = " ms"},
+    {"start", "start-up with a warm cache - interpreted", JIT EACH("warm", "start"), "VGPU_ENGINE=interp " EACH("warm", "start"), .unit = " ms",
+     .form = A_MINUS_B, .target = 50, .at_most = true},
+    {"cores", "two cores : one, n bodies", JIT KERNELS "nbody", ONE_CPU JIT KERNELS "nbody", .unit = "GF/s", .target = 1.9},
+
+    {"ggml/q8_0-generate", "tokens generated, libggml-cuda.so : ggml-cpu", GGML("q8_0", "generate"), .unit = "t/s", .target = 0.5},
+    {"ggml/q8_0-prompt", "tokens of a prompt of 512, same", GGML("q8_0", "prompt"), .unit = "t/s", .target = 0.5},
+    {"ggml/f16-generate", "tokens generated, same, F16", GGML("f16", "generate"), .unit = "t/s", .target = 0.5},
+    {"ggml/f16-prompt", "tokens of a prompt of 512, same, F16", GGML("f16", "prompt"), .unit = "t/s", .target = 0.5},
     {0},
 };

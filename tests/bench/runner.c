@@ -240,17 +240,23 @@ static bool wanted(const struct row *row)
     return !n_only;
 }
 
-/* The first two CPUs that this process may use, for all that it starts. */
+/* The first two CPUs that this process may use, for all that it starts; CPU in the environment is the first. */
 static void confine(void)
 {
+    char first[16] = "0";
     cpu_set_t set;
     int kept = 0;
 
     if (sched_getaffinity(0, sizeof set, &set))
         return;
     for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-        if (CPU_ISSET(cpu, &set) && ++kept > CPUS)
-            CPU_CLR(cpu, &set);
+        if (CPU_ISSET(cpu, &set)) {
+            if (!kept++)
+                snprintf(first, sizeof first, "%d", cpu);
+            if (kept > CPUS)
+                CPU_CLR(cpu, &set);
+        }
+    setenv("CPU", first, 1);
     sched_setaffinity(0, sizeof set, &set);
     if (kept < CPUS)
         printf("# one CPU only: the targets are for two\n");

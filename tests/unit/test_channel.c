@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The guest's side of a channel against a host that is a thread of this program: ring, filler, staging, answers, waiting, death;
  * device memory as it is told to that host; and a host that lies. */
+#include <linux/futex.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -313,6 +315,41 @@ static void test_doorbell(void)
     end();
 }
 
+static void *wait_for_last(void *unused)
+{
+    (void)unused;
+    return (void *)(intptr_t)vgpu_wait_idle(&channel);
+}
+
+/* A guest on the host's own kernel sleeps on the counter; the host wakes it, or the time runs out. */
+static void test_wake(void)
+{
+    struct vgpu_transport near = transport;
+    uint64_t seq, wake_at = 0;
+
+    near.same_kernel = true;
+    begin();
+    device.transport = &near;
+    host.hold = true;
+    vgpu_submit(&channel, VGPU_CMD_NOP, NULL, 0, NULL, 0, &seq);
+    is_u64(host.control->guest_cpu > 0, 1, "the guest says which CPU it is on");
+    pthread_t waiter;
+    pthread_create(&waiter, NULL, wait_for_last, NULL);
+    while (!(wake_at = __atomic_load_n(&host.control->wake_at, __ATOMIC_ACQUIRE)))
+        ;
+    is_u64(wake_at, seq, "and which command it sleeps for");
+    host.hold = false;
+    while (!vgpu_done(&channel, seq))
+        ;
+    syscall(SYS_futex, &host.control->completed, FUTEX_WAKE, 1, NULL, NULL, 0);
+    void *status;
+    pthread_join(waiter, &status);
+    ok(!status, "it wakes when that is done");
+    is_u64(host.control->wake_at, 0, "and asks no more");
+    device.transport = &transport;
+    end();
+}
+
 static void test_print(void)
 {
     begin();
@@ -402,6 +439,7 @@ int main(void)
     test_calls();
     test_errors();
     test_doorbell();
+    test_wake();
     test_print();
     test_memory();
     return tap_done();
