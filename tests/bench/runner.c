@@ -16,11 +16,12 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "rows.h"
 
-enum { REPETITIONS = 7, REPETITIONS_QUICK = 1, REPLY_MS = 300000, NAMES_MAX = 32, CPUS = 2 };
+enum { REPETITIONS = 7, REPETITIONS_QUICK = 1, REPLY_MS = 300000, NAMES_MAX = 32, CPUS = 2, PATIENCE = 300 };
 
 struct running {
     pid_t pid;
@@ -91,14 +92,21 @@ static bool hear(struct running *r, char *line, size_t room)
     return true;
 }
 
+/* The end of its input is its end; one that does not see it is told otherwise. */
 static void finish(struct running *r)
 {
-    if (r->to)
-        fclose(r->to);
-    if (r->pid > 0) {
-        kill(-r->pid, SIGTERM);
-        waitpid(r->pid, NULL, 0);
+    const struct timespec nap = {.tv_nsec = 10000000};
+    bool ended = false;
+
+    fclose(r->to);
+    for (int i = 0; i < PATIENCE && !ended; i++) {
+        ended = waitpid(r->pid, NULL, WNOHANG) == r->pid;
+        if (!ended)
+            nanosleep(&nap, NULL);
     }
+    kill(-r->pid, ended ? SIGTERM : SIGKILL);
+    if (!ended)
+        waitpid(r->pid, NULL, 0);
     close(r->from);
     *r = (struct running){0};
 }
