@@ -127,6 +127,9 @@ const void *vgpu_runtime_table(const void *id)
                      tables[i].slots ? "" : ": refused");
             return tables[i].slots;
         }
+    const unsigned char *b = id;
+    vgpu_log(VGPU_LOG_WARN, "the private table %02x%02x%02x%02x-%02x%02x... of the driver is not known; if a program linked with a "
+                            "static CUDA runtime fails now, link it with -cudart shared", b[0], b[1], b[2], b[3], b[4], b[5]);
     return NULL;
 }
 
