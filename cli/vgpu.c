@@ -17,19 +17,20 @@ static const struct {
     { "vm", "boot the VM, run commands in it" },
     { "model", "make the test model (GGUF)" },
     { "ptx", "check or dump the PTX of a file" },
+    { "precompile", "compile kernels ahead of time, for all guests" },
     { "hostd", "the supervisor: serves VMs and local programs" },
 };
 
 /* Where commands are looked for, relative to this program's directory; "." first, then the build tree's. */
 static const char *const places[] = {
-    ".", "cli", "host-device/hostd", "host-device/ptx", "scenarios/runner", "vm-images/model", "../libexec/vgpu", VGPU_LIBEXECDIR,
+    ".", "cli", "host-device/hostd", "host-device/compiler", "host-device/ptx", "scenarios/runner", "vm-images/model", "../libexec/vgpu", VGPU_LIBEXECDIR,
 };
 
 static void usage(FILE *to)
 {
     fprintf(to, "usage: vgpu COMMAND [arguments]\n\n");
     for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-        fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].what);
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].what);
 }
 
 int main(int argc, char **argv)

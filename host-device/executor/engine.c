@@ -14,12 +14,11 @@
 #include "jit/run.h"
 #include "jit/target.h"
 
-/* When the interpreter's work on a kernel makes code worth looking for (a millisecond), and worth making (LLVM's time is some
- * ten thousand times that of interpreting an instruction). */
+/* When code is worth looking for (a millisecond's work), and worth making: LLVM takes about half a millisecond an instruction,
+ * and the interpreter may have spent a fifth of that. */
 #define LOOK_LAUNCHES 2
 #define LOOK_WORK (UINT64_C(1) << 20)   /* instructions times threads of one launch, loops not counted */
-#define ASK_LAUNCHES 8
-#define ASK_SECONDS 0.01
+#define ASK_SECONDS 0.0001              /* an instruction */
 #define VARIANTS_MAX 16
 
 /* A kernel for blocks of one shape. */
@@ -33,6 +32,7 @@ struct vgx_variant {
     unsigned launches;
     double seconds;          /* that the interpreter has spent */
     double started;          /* the launch that runs */
+    double patience;         /* seconds until it is worth compiling */
 };
 
 static enum { INTERP, JIT, AUTO } engine;
@@ -148,7 +148,7 @@ static void between_blocks(void *arg)
 
     if (v->state == ASKED)
         vgx_compile_poll(false);
-    else if (v->state != SETTLED && now() - v->started > ASK_SECONDS)
+    else if (v->state != SETTLED && v->seconds + now() - v->started > v->patience)
         ask(v);
 }
 
@@ -174,6 +174,7 @@ static struct vgx_variant *add(struct vgx_engine *e, struct interp_kernel *k, co
     memcpy(v->block, block, sizeof v->block);
     v->k = k;
     v->name = name;
+    v->patience = ASK_SECONDS * code_measure(k).instructions;
     v->next = e->variants;
     e->variants = v;
     return v;
@@ -193,7 +194,7 @@ void vgx_engine_begin(struct vgx_engine *e, struct interp_kernel *k, const char 
     if (engine == INTERP || (!v && !(v = add(e, k, name, launch->block))) || v->state == SETTLED)
         return;
     v->launches++;
-    if (engine == JIT || v->launches >= ASK_LAUNCHES || v->seconds >= ASK_SECONDS)
+    if (engine == JIT || v->seconds > v->patience)
         ask(v);
     else if (v->state == UNKNOWN && (v->launches >= LOOK_LAUNCHES || work(v, launch) >= LOOK_WORK))
         look(v);
@@ -213,7 +214,7 @@ void vgx_engine_end(const struct vg_launch *launch, double seconds)
     if (!v)
         return;
     v->seconds += seconds;
-    v->want.worth = v->seconds;
+    v->want.worth = v->seconds / v->patience;
 }
 
 void vgx_engine_forget(struct vgx_engine *e)

@@ -18,7 +18,7 @@ struct jit_report {
     unsigned operations;      /* instructions that call an operation */
     unsigned instructions;    /* of the kernel */
     size_t code_bytes;
-    double seconds;
+    double seconds;           /* of CPU time */
 };
 
 /* Set LLVM up, once, before any code is made and before the process confines itself. */
