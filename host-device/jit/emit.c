@@ -131,7 +131,7 @@ unsigned emit_reg_bits(const struct emit *e, int32_t reg)
 
 static LLVMValueRef splat_like(struct emit *e, LLVMTypeRef type, uint32_t v)
 {
-    return LLVMGetTypeKind(type) == LLVMVectorTypeKind ? emit_splat(e, emit_i32(e, v)) : emit_i32(e, v);
+    return LLVMGetTypeKind(type) == LLVMVectorTypeKind ? emit_fill(e, 32, LLVMGetVectorSize(type), v) : emit_i32(e, v);
 }
 
 LLVMValueRef emit_flush(struct emit *e, LLVMValueRef v)

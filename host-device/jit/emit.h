@@ -115,6 +115,10 @@ unsigned emit_native(const struct emit *e);
 /* Memory of the kernel's stack frame, aligned to 64 bytes. */
 LLVMValueRef emit_scratch(struct emit *e, unsigned bytes);
 
+/* ---- emit_special.c ---- */
+/* 2^x as ex2.approx has it, of floats. */
+LLVMValueRef emit_exp2(struct emit *e, LLVMValueRef x);
+
 /* ---- emit_operation.c ---- */
 /* Let the interpreter's operations execute the instruction, for these lanes (i32), and fetch its results. */
 void emit_operation(struct emit *e, LLVMValueRef lanes);
@@ -124,9 +128,10 @@ LLVMValueRef emit_operation_result(struct emit *e, int32_t reg);
 
 /* ---- The instructions that have code of their own. Each says whether it emitted this one ---- */
 typedef bool emit_fn(struct emit *e);
-emit_fn emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot, emit_mma, emit_matrix, emit_half, emit_copy, emit_fields;
+emit_fn emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot, emit_mma, emit_matrix, emit_half, emit_copy, emit_fields, emit_special,
+    emit_convert;
 #define JIT_EMITTERS emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot, emit_mma, emit_matrix, emit_half, \
-    emit_copy, emit_fields
+    emit_copy, emit_fields, emit_special, emit_convert
 
 /* ---- emit_leave.c: the interpreter goes on with the warp; each ends its LLVM block ---- */
 /* From the instruction being emitted on. */

@@ -137,45 +137,12 @@ static bool arithmetic(struct emit *e, unsigned bits)
     }
 }
 
-static V real_const(struct emit *e, uint32_t bits)
-{
-    return LLVMBuildBitCast(e->b, emit_const(e, 32, bits), real(e, 32), "");
-}
-
-static V as_bits(struct emit *e, V v)
-{
-    return LLVMBuildBitCast(e->b, v, emit_type(e, 32), "");
-}
-
-/* 2^n, for n from -126 on. */
-static V power_of_two(struct emit *e, V n)
-{
-    n = LLVMBuildShl(e->b, LLVMBuildAdd(e->b, n, emit_const(e, 32, 127), ""), emit_const(e, 32, 23), "");
-    return LLVMBuildBitCast(e->b, n, real(e, 32), "");
-}
-
-/* ex2.approx, step by step as exp2_f32() in interp/lanes_approx.c: both engines give the same bits. */
+/* ex2.approx */
 static bool exponential(struct emit *e)
 {
-    static const uint32_t coefficients[] = {0x3aaf82c4, 0x3c1d95bd, 0x3d635770, 0x3e75fdef, 0x3f317218, 0x3f800000};
-    V s[1], x, y, t, f, n, half, p, shift = real_const(e, 0x4b400000), high = real_const(e, 0x43000000), low = real_const(e, 0xc3170000);
+    V s[1];
 
-    if (!sources(e, 1, 32, s))
-        return false;
-    x = LLVMBuildBitCast(e->b, s[0], real(e, 32), "");
-    y = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOLT, x, low, ""), low, x, "");
-    y = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOGT, x, high, ""), high, y, "");
-    t = LLVMBuildFAdd(e->b, y, shift, "");
-    f = LLVMBuildFSub(e->b, y, LLVMBuildFSub(e->b, t, shift, ""), "");
-    n = LLVMBuildSub(e->b, as_bits(e, t), as_bits(e, shift), "");
-    half = LLVMBuildAShr(e->b, n, emit_const(e, 32, 1), "");
-    p = real_const(e, 0x3921444d);
-    for (unsigned k = 0; k < sizeof coefficients / sizeof *coefficients; k++)
-        p = LLVMBuildFAdd(e->b, LLVMBuildFMul(e->b, p, f, ""), real_const(e, coefficients[k]), "");
-    p = LLVMBuildFMul(e->b, p, power_of_two(e, half), "");
-    p = LLVMBuildFMul(e->b, p, power_of_two(e, LLVMBuildSub(e->b, n, half, "")), "");
-    p = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealUNO, x, x, ""), x, p, "");
-    return finish(e, p, 32);
+    return sources(e, 1, 32, s) && finish(e, emit_exp2(e, LLVMBuildBitCast(e->b, s[0], real(e, 32), "")), 32);
 }
 
 static V is_nan(struct emit *e, V u)

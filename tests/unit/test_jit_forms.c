@@ -157,11 +157,29 @@ static bool same(const struct form *f, uint32_t without)
     {"{ .shared .align 16 .b8 tile[1024]; .reg .b32 %at; .reg .b64 %from; mov.u32 %at, tile; mad.lo.u32 %at, %ti, " size ", %at; mad.wide.u32 %from, %gi, " size \
      ", %in; cp.async.ca.shared.global [%at], [%from], " arguments "; cp.async.commit_group; cp.async.wait_all; bar.sync 0; xor.b32 %r25, %ti, 5;" \
      "mov.u32 %at, tile; mad.lo.u32 %at, %r25, " size ", %at; ld.shared.u32 %r16, [%at+" size "-4]; ld.shared.u32 %r17, [%at]; }", 1}
+#define SPECIAL(op) {op ".f32 %x0, %f0; mov.b32 %r16, %x0; " op ".ftz.f32 %x0, %f1; mov.b32 %r17, %x0;"}
+#define ROUNDS(r) \
+    {"cvt." r ".s32.f32 %r16, %f0; cvt." r ".ftz.u32.f32 %r17, %f0; cvt." r ".s64.f32 %rd5, %f0; mov.b64 {%r18, %r19}, %rd5; cvt." r ".u8.f32 %r20, %f0;" \
+     "cvt." r ".s16.f16 %k0, %h0; cvt.u32.u16 %r21, %k0; cvt." r ".f32.f32 %x0, %f0; mov.b32 %r22, %x0;"}, \
+    {"{ .reg .f64 %d; mov.b64 %d, {%r0, %r1}; cvt." r ".s32.f64 %r16, %d; cvt." r ".u64.f64 %rd5, %d; mov.b64 {%r18, %r19}, %rd5; mov.b64 %d, {%r1, %r0};" \
+     "cvt." r ".u32.f64 %r17, %d; cvt." r ".s64.f64 %rd5, %d; mov.b64 {%r20, %r21}, %rd5; cvt." r ".s8.f64 %r22, %d; }"}
 static const struct form forms[] = {
     HALF2("add", ""), HALF2("sub", ".ftz"), HALF2("mul", ".ftz.sat"), HALF2("add.rn", ".sat"), HALF2("mul", ""),
     HALF2("min", ""), HALF2("max", ".ftz"), HALF2("min.NaN", ""), HALF2("max.xorsign.abs", ""), HALF2("max.NaN.xorsign.abs", ""),
     HALF1("abs"), HALF1("neg"), HALF3("fma.rn", "f16"), HALF3("fma.rn", "bf16"), HALF3("fma.rn.relu", "f16"), HALF3("fma.rn.ftz.sat", "f16"),
     HALF3("fma.rn.relu", "bf16"),
+    SPECIAL("ex2.approx"), SPECIAL("lg2.approx"), SPECIAL("sin.approx"), SPECIAL("cos.approx"),
+    {"tanh.approx.f32 %x0, %f0; mov.b32 %r16, %x0; tanh.approx.f16x2 %r17, %r0; tanh.approx.f16 %k0, %h0; cvt.u32.u16 %r18, %k0;"
+     "tanh.approx.bf16x2 %r19, %r0; tanh.approx.bf16 %k0, %h0; cvt.u32.u16 %r20, %k0;"},
+    {"ex2.approx.f16x2 %r17, %r0; ex2.approx.f16 %k0, %h0; cvt.u32.u16 %r18, %k0; ex2.approx.ftz.bf16x2 %r19, %r0; ex2.approx.ftz.bf16 %k0, %h0; cvt.u32.u16 %r20, %k0;"},
+    {"ld.global.f32 %x1, [%in+4]; sin.approx.f32 %x2, %x1; lg2.approx.f32 %x3, %x2; tanh.approx.f32 %x3, %x3; add.f32 %x0, %x3, %f0; mov.b32 %r16, %x0;"},
+    {"cvt.rn.f16x2.f32 %r16, %f0, %f1; cvt.rn.bf16x2.f32 %r17, %f0, %f1; cvt.rn.bf16.f32 %k0, %f0; cvt.u32.u16 %r18, %k0; cvt.f32.bf16 %x0, %h0; mov.b32 %r19, %x0;"
+     "cvt.rna.tf32.f32 %r20, %f0; cvt.rn.f16x2.e4m3x2 %r21, %h0;"},
+    {"cvt.rn.f16.s32 %k0, %r0; cvt.u32.u16 %r16, %k0; cvt.rn.f16.u32 %k0, %r0; cvt.u32.u16 %r17, %k0; cvt.rn.f16.u16 %k0, %h0; cvt.u32.u16 %r18, %k0;"
+     "cvt.rn.f16.s16 %k0, %h0; cvt.u32.u16 %r19, %k0; cvt.rn.f32.u64 %x0, %rd0; mov.b32 %r20, %x0; cvt.rn.f32.s64 %x0, %rd0; mov.b32 %r21, %x0;"},
+    {"{ .reg .f64 %d; cvt.rn.f64.s32 %d, %r0; mov.b64 {%r16, %r17}, %d; cvt.rn.f64.u64 %d, %rd0; mov.b64 {%r18, %r19}, %d; cvt.f64.f32 %d, %f0;"
+     "mov.b64 {%r20, %r21}, %d; mov.b64 %d, {%r0, %r1}; cvt.rn.f32.f64 %x0, %d; mov.b32 %r22, %x0; }"},
+    ROUNDS("rni"), ROUNDS("rzi"), ROUNDS("rmi"), ROUNDS("rpi"),
     {"prmt.b32 %r16, %r0, %r1, %r2; prmt.b32.f4e %r17, %r0, %r1, %r2; prmt.b32.b4e %r18, %r0, %r1, %r2; prmt.b32.rc8 %r19, %r0, %r1, %r2;"
      "prmt.b32.ecl %r20, %r0, %r1, %r2; prmt.b32.ecr %r21, %r0, %r1, %r2; prmt.b32.rc16 %r22, %r0, %r1, %r2; prmt.b32 %r23, %r0, 0, %r2;"},
     {"ld.global.u32 %r30, [%in+64]; ld.global.u32 %r31, [%in+68]; prmt.b32 %r32, %r30, %r31, %r31; add.u32 %r16, %r32, %ti;"},
