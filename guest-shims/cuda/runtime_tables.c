@@ -8,10 +8,8 @@
 #include "cuda/runtime_tables.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "cuda/driver.h"
-#include "cuda/md2.h"
 
 typedef void slot(void);
 
@@ -83,7 +81,14 @@ static uint32_t check(void)
     return 0;
 }
 
-static int identify(uint32_t version, uint64_t seconds, uint64_t result[2]);
+/* The runtime asks its driver to prove, with a key of NVIDIA's, that it is NVIDIA's. This one is not, and does not say so;
+ * such a runtime answers every call with an error then. vgpu's libcudart does not ask. */
+static int prove(uint32_t version, uint64_t seconds, uint64_t result[2])
+{
+    vgpu_log(VGPU_LOG_WARN, "NVIDIA's CUDA runtime is linked into this program and works with NVIDIA's driver alone: link with "
+                            "-cudart shared, so that vgpu's libcudart is used");
+    return CUDA_ERROR_NOT_SUPPORTED;
+}
 
 /* ---- the tables ---- */
 
@@ -96,7 +101,7 @@ static slot *const cudart_interface[] = {SIZE(13), F(load), F(primary_context), 
 static slot *const tools_tls[] = {SIZE(4), U, U, U};
 static slot *const callback_hooks[] = {SIZE(7), U, F(hooks), U, U, U, F(more_hooks)};
 static slot *const context_storage[] = {F(vgpu_storage_put), F(vgpu_storage_delete), F(vgpu_storage_get), U};
-static slot *const integrity[] = {SIZE(3), F(identify), U};
+static slot *const integrity[] = {SIZE(3), F(prove), U};
 static slot *const context_checks[] = {SIZE(4), U, F(check_context), F(check)};
 
 static const struct table {
@@ -131,45 +136,4 @@ const void *vgpu_runtime_table(const void *id)
     vgpu_log(VGPU_LOG_WARN, "the private table %02x%02x%02x%02x-%02x%02x... of the driver is not known; if a program linked with a "
                             "static CUDA runtime fails now, link it with -cudart shared", b[0], b[1], b[2], b[3], b[4], b[5]);
     return NULL;
-}
-
-/* ---- the integrity check ----
- *
- * The runtime asks three times, with its version, the next and the one after it. The first two have fixed answers; the
- * third is an HMAC over what the runtime has seen of this driver, which has to be what the driver API reports. */
-
-static int identify(uint32_t version, uint64_t seconds, uint64_t result[2])
-{
-    static const uint8_t key[MD2_SIZE] = {0,
-                                          0};
-    static const uint64_t fixed[2][2] = {{1, 0}, {2, 0}};
-    const struct {
-        uint32_t driver, version, process, thread;
-        const void *interface, *table;
-        slot *self;
-        uint64_t seconds;
-    } call = {vgpu_driver_version(), version, (uint32_t)getpid(), (uint32_t)(uintptr_t)pthread_self(),
-              cudart_interface, integrity, integrity[1], seconds};
-    const struct vgpu_profile *profile = vgpu_profile();
-    struct device {
-        uint8_t uuid[16];
-        uint32_t domain, bus, device;
-    } device = {.domain = profile->pci_domain, .bus = profile->pci_bus, .device = profile->pci_device};
-    struct vgpu_md2 md2;
-    int status = vgpu_enter_init();
-
-    if (!status && !result)
-        status = CUDA_ERROR_INVALID_VALUE;
-    if (status)
-        return status;
-    if (version % 10 < 2) {
-        memcpy(result, fixed[version % 10], sizeof fixed[0]);
-        return 0;
-    }
-    memcpy(device.uuid, profile->uuid, sizeof device.uuid);
-    vgpu_hmac_begin(&md2, key);
-    vgpu_md2_add(&md2, &call, sizeof call);
-    vgpu_md2_add(&md2, &device, sizeof device);
-    vgpu_hmac_end(&md2, key, (uint8_t *)result);
-    return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A program that NVIDIA's compiler links with NVIDIA's runtime: what such programs do first. */
+/* What a program in CUDA C++ does first: compiled by NVIDIA's compiler and linked with its runtime or ours. */
 #include <cooperative_groups.h>
 #include <cuda_runtime.h>
 
