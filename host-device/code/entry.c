@@ -42,6 +42,9 @@ bool code_entry_intact(const void *file, size_t n, const uint8_t key[CODE_KEY_SI
     memcpy(&e, file, sizeof e);
     if (!code_entry_plausible(&e, n, key))
         return false;
+    for (size_t i = sizeof e; i < CODE_OFFSET; i++)
+        if (((const uint8_t *)file)[i])
+            return false;
     code_entry_sum(&e, (const char *)file + CODE_OFFSET, sum);
     return !memcmp(sum, e.sum, sizeof sum);
 }

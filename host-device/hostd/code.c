@@ -15,8 +15,8 @@
 #include "code/cache.h"
 #include "compiler/compiler.h"
 
-#define PING_SECONDS 5
-#define PINGS_MAX 4     /* that may stay unanswered */
+#define PING_SECONDS 2
+#define PINGS_MAX 5     /* that may stay unanswered */
 #define DEATHS_MAX 16   /* of a guest's compilers; of those that were never ready, DEAD_BORN_MAX are enough */
 #define DEAD_BORN_MAX 2
 
