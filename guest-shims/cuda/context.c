@@ -37,6 +37,7 @@ static struct vgpu_storage *end_context(struct CUctx_st *context)
     vgpu_defer_end(context);
     vgpu_captures_forget(context);
     vgpu_graphs_destroy(context);
+    vgpu_links_destroy(context);
     vgpu_libraries_forget(context);
     vgpu_modules_destroy(context);
     vgpu_events_destroy(context);

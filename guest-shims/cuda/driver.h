@@ -36,6 +36,7 @@ enum vgpu_kind {
     KIND_POOL,
     KIND_USER_OBJECT,
     KIND_ARRAY,
+    KIND_LINK,
 };
 
 /* A handle is a pointer that is in the table with the kind that it is used as; nothing is read through it before. */
@@ -245,19 +246,26 @@ struct CUmod_st {
     bool hidden; /* of a library: unloaded with it */
 };
 
+/* Logs that the options of loads and links ask for. */
 struct vgpu_jit_log {
-    char *buffer;
-    size_t size, used;
+    char *buffer, *info;
+    size_t size, used, info_size, info_used;
+    bool verbose;
+    uint64_t began;
 };
 
 /* A copy of IMAGE in the form in which it is sent; what it is was checked. */
 struct vgpu_image {
     void *bytes;
     size_t size;
+    /* What of it is parsed when it is loaded: a fat binary's kernels when they are used, but who loads text wants to hear. */
+    enum { CHECK_LATER, CHECK_NOW, CHECK_PART } check; /* as module_load has it */
 };
 /* IMAGE has at most MAX bytes; SIZE_MAX: as many as it says. */
 int vgpu_image_take(const void *image, size_t max, struct vgpu_image *taken);
 void vgpu_image_drop(struct vgpu_image *image);
+/* Whether IMAGE could be a part of a linked program. */
+int vgpu_module_check_part(const struct vgpu_image *image, struct vgpu_jit_log *log);
 int vgpu_module_load(struct CUctx_st *context, const struct vgpu_image *image, struct vgpu_jit_log *log,
                      struct CUmod_st **module);
 int vgpu_module_function(struct CUmod_st *module, const char *name, struct CUfunc_st **function);
@@ -268,9 +276,13 @@ int vgpu_module_names(struct CUmod_st *module, char **names, uint32_t *count);
 void vgpu_module_unload(struct CUmod_st *module);
 void vgpu_modules_destroy(struct CUctx_st *context);
 void vgpu_libraries_forget(struct CUctx_st *context);
-/* Options of cuModuleLoadDataEx: where the error log goes. */
+void vgpu_links_destroy(struct CUctx_st *context);
+/* Options of cuModuleLoadDataEx and cuLinkCreate: where the logs go. */
 int vgpu_jit_options(uint32_t count, const int *options, void **values, struct vgpu_jit_log *log);
 void vgpu_jit_finish(uint32_t count, const int *options, void **values, const struct vgpu_jit_log *log);
+/* One more line in a log, cut where there is no room. LOG may be NULL. */
+__attribute__((format(printf, 2, 3))) void vgpu_jit_error(struct vgpu_jit_log *log, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void vgpu_jit_info(struct vgpu_jit_log *log, const char *format, ...);
 /* Whole file in allocated memory. */
 int vgpu_read_file(const char *path, void **bytes, size_t *size);
 /* A handle that is a CUfunction, or a CUkernel, whose function in CONTEXT it then is. */

@@ -49,6 +49,18 @@ static bool mapped(const void *p, size_t n)
     return true;
 }
 
+static int take_bytes(const void *bytes, size_t size, struct vgpu_image *taken)
+{
+    if (!size)
+        return CUDA_ERROR_INVALID_IMAGE;
+    taken->bytes = malloc(size);
+    if (!taken->bytes)
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    memcpy(taken->bytes, bytes, size);
+    taken->size = size;
+    return 0;
+}
+
 static int take_fatbin(const void *image, size_t max, struct vgpu_image *taken)
 {
     uint32_t cc = vgpu_profile()->cc_major * 10 + vgpu_profile()->cc_minor;
@@ -61,6 +73,10 @@ static int take_fatbin(const void *image, size_t max, struct vgpu_image *taken)
 
     if (!vg_fatbin_begin(&walk, image, max) || !mapped(image, (size_t)(walk.end - (const uint8_t *)image)))
         return CUDA_ERROR_INVALID_IMAGE;
+    if (vg_fatbin_is_linked(image, max)) { /* its members belong together */
+        taken->check = CHECK_NOW;
+        return take_bytes(image, (size_t)(walk.end - (const uint8_t *)image), taken);
+    }
     while (from = walk.at, (more = vg_fatbin_next(&walk, &member)) > 0) {
         list(archs, sizeof archs, &member);
         if (member.kind != VG_FATBIN_PTX || !vg_ptx_runs_on(member.sm, member.flags & VG_FATBIN_ARCH_SPECIFIC,
@@ -85,19 +101,7 @@ static int take_fatbin(const void *image, size_t max, struct vgpu_image *taken)
         return CUDA_ERROR_OUT_OF_MEMORY;
     memcpy(container, &header, sizeof header);
     memcpy(container + sizeof header, start, size);
-    *taken = (struct vgpu_image){container, sizeof header + size};
-    return 0;
-}
-
-static int take_text(const void *text, size_t size, struct vgpu_image *taken)
-{
-    if (!size)
-        return CUDA_ERROR_INVALID_IMAGE;
-    taken->bytes = malloc(size);
-    if (!taken->bytes)
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    memcpy(taken->bytes, text, size);
-    taken->size = size;
+    *taken = (struct vgpu_image){container, sizeof header + size, CHECK_LATER};
     return 0;
 }
 
@@ -117,7 +121,8 @@ int vgpu_image_take(const void *image, size_t max, struct vgpu_image *taken)
     case VG_IMAGE_FATBIN:
         return take_fatbin(image, max, taken);
     case VG_IMAGE_PTX:
-        return take_text(image, vg_image_size(image, max), taken);
+        taken->check = CHECK_NOW;
+        return take_bytes(image, vg_image_size(image, max), taken);
     case VG_IMAGE_ELF:
         vgpu_log(VGPU_LOG_WARN, "an ELF image holds machine code alone; this device needs PTX");
         return CUDA_ERROR_NO_BINARY_FOR_GPU;

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Modules: an image that was sent once, under a number of the guest's; functions and variables by name. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cuda/defer.h"
 
 enum {
-    JIT_INFO_LOG = 3,
-    JIT_INFO_LOG_SIZE = 4,
-    JIT_ERROR_LOG = 5,
-    JIT_ERROR_LOG_SIZE = 6,
-    JIT_OPTIONS = 35,
     LOG_MAX = 4096,
     NAME_LIMIT = 16384,
 };
@@ -30,14 +26,18 @@ static int send_image(uint64_t module, const struct vgpu_image *image)
     return status;
 }
 
-static void keep_log(struct vgpu_jit_log *log, const char *text, size_t size)
+/* As ptxas would say it: TEXT begins with "line N: " where there is one. */
+static void explain(struct vgpu_jit_log *log, const char *text, size_t size)
 {
+    unsigned line;
+    int skip = 0;
+
     size = strnlen(text, size);
-    if (!log || !log->buffer || !log->size)
-        return;
-    log->used = size < log->size - 1 ? size : log->size - 1;
-    memcpy(log->buffer, text, log->used);
-    log->buffer[log->used++] = 0;
+    if (sscanf(text, "line %u: %n", &line, &skip) == 1 && skip)
+        vgpu_jit_error(log, "ptxas application ptx input, line %u; error   : %.*s", line, (int)size - skip, text + skip);
+    else
+        vgpu_jit_error(log, "ptxas error   : %.*s", (int)size, text);
+    vgpu_jit_error(log, "ptxas fatal   : Ptx assembly aborted due to errors");
 }
 
 /* A module with managed variables has all of them in managed memory. */
@@ -53,13 +53,51 @@ static int place(struct CUmod_st *module, uint64_t size)
     return status ? status : vgpu_wait_idle(&vgpu_driver.channel); /* the CPU may look at them at once */
 }
 
+static void describe(struct vgpu_jit_log *log, struct CUmod_st *module)
+{
+    const struct vgpu_profile *profile = vgpu_profile();
+    char *names;
+    uint32_t count;
+
+    if (vgpu_module_names(module, &names, &count))
+        return;
+    const char *name = names;
+    for (uint32_t i = 0; i < count; i++, name += strlen(name) + 1)
+        vgpu_jit_info(log, "ptxas info    : Compiling entry function '%s' for 'sm_%u%u'", name, profile->cc_major, profile->cc_minor);
+    free(names);
+}
+
+static int load_image(uint64_t id, const struct vgpu_image *image, int check, struct vgpu_jit_log *log,
+                      struct vgpu_reply_module_load *answer)
+{
+    char text[LOG_MAX];
+    struct vgpu_call_reply reply = {.fixed = answer, .fixed_size = sizeof *answer, .tail = text, .tail_room = sizeof text};
+    const struct vgpu_profile *profile = vgpu_profile();
+    struct vgpu_cmd_module_load command = {
+        .module = id, .cc = profile->cc_major * 10 + profile->cc_minor, .check = (uint32_t)check};
+    int status = send_image(id, image);
+
+    if (status)
+        return status;
+    status = vgpu_call(&vgpu_driver.channel, VGPU_CMD_MODULE_LOAD, &command, sizeof command, NULL, 0, &reply);
+    if (status && reply.tail_size) {
+        vgpu_log(VGPU_LOG_WARN, "module refused (%d): %.*s", status, (int)reply.tail_size, text);
+        explain(log, text, reply.tail_size);
+    }
+    return status;
+}
+
+int vgpu_module_check_part(const struct vgpu_image *image, struct vgpu_jit_log *log)
+{
+    struct vgpu_reply_module_load answer;
+
+    return load_image(vgpu_new_id(), image, CHECK_PART, log, &answer);
+}
+
 int vgpu_module_load(struct CUctx_st *context, const struct vgpu_image *image, struct vgpu_jit_log *log,
                      struct CUmod_st **result)
 {
-    char text[LOG_MAX];
     struct vgpu_reply_module_load answer;
-    struct vgpu_call_reply reply = {.fixed = &answer, .fixed_size = sizeof answer, .tail = text, .tail_room = sizeof text};
-    const struct vgpu_profile *profile = vgpu_profile();
     struct CUmod_st *module = calloc(1, sizeof *module);
 
     if (!module)
@@ -67,15 +105,7 @@ int vgpu_module_load(struct CUctx_st *context, const struct vgpu_image *image, s
     module->context = context;
     module->id = vgpu_new_id();
     pthread_mutex_init(&module->lock, NULL);
-    struct vgpu_cmd_module_load command = {.module = module->id, .cc = profile->cc_major * 10 + profile->cc_minor};
-    int status = send_image(module->id, image);
-    if (!status) {
-        status = vgpu_call(&vgpu_driver.channel, VGPU_CMD_MODULE_LOAD, &command, sizeof command, NULL, 0, &reply);
-        if (status && reply.tail_size) {
-            vgpu_log(VGPU_LOG_WARN, "module refused (%d): %.*s", status, (int)reply.tail_size, text);
-            keep_log(log, text, reply.tail_size);
-        }
-    }
+    int status = load_image(module->id, image, image->check, log, &answer);
     if (!status && answer.managed) {
         status = place(module, answer.managed);
         if (status) {
@@ -88,11 +118,14 @@ int vgpu_module_load(struct CUctx_st *context, const struct vgpu_image *image, s
         module->global_count = answer.globals;
         status = vgpu_handle_add(module, KIND_MODULE, context);
     }
-    if (status)
+    if (status) {
         free(module);
-    else
-        *result = module;
-    return status;
+        return status;
+    }
+    *result = module;
+    if (log && log->verbose)
+        describe(log, module);
+    return 0;
 }
 
 void vgpu_module_unload(struct CUmod_st *module)
@@ -163,44 +196,6 @@ CUresult impl_cuModuleLoad(CUmodule *module, const char *path)
     status = load(module, bytes, size, NULL);
     free(bytes);
     return status;
-}
-
-/* An option's value is a pointer, or a number in a pointer's place. */
-int vgpu_jit_options(uint32_t count, const int *options, void **values, struct vgpu_jit_log *log)
-{
-    *log = (struct vgpu_jit_log){0};
-    if (count && (!options || !values))
-        return CUDA_ERROR_INVALID_VALUE;
-    for (uint32_t i = 0; i < count; i++) {
-        if (options[i] < 0 || options[i] >= JIT_OPTIONS)
-            return CUDA_ERROR_INVALID_VALUE;
-        if (options[i] == JIT_ERROR_LOG)
-            log->buffer = values[i];
-        else if (options[i] == JIT_ERROR_LOG_SIZE)
-            log->size = (uint32_t)(uintptr_t)values[i];
-    }
-    return 0;
-}
-
-void vgpu_jit_finish(uint32_t count, const int *options, void **values, const struct vgpu_jit_log *log)
-{
-    size_t info_size = 0;
-    char *info = NULL;
-
-    for (uint32_t i = 0; i < count; i++) {
-        if (options[i] == JIT_ERROR_LOG_SIZE)
-            values[i] = (void *)(uintptr_t)log->used;
-        if (options[i] == JIT_INFO_LOG)
-            info = values[i];
-        if (options[i] == JIT_INFO_LOG_SIZE) {
-            info_size = (uint32_t)(uintptr_t)values[i];
-            values[i] = NULL;
-        }
-    }
-    if (info && info_size)
-        *info = 0;
-    if (log->buffer && log->size && !log->used)
-        *log->buffer = 0;
 }
 
 CUresult impl_cuModuleLoadDataEx(CUmodule *module, const void *image, uint32_t count, CUjit_option *options, void **values)

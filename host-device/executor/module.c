@@ -116,12 +116,37 @@ static bool bind_module(struct vgx *x, struct vgx_module *m, struct ptx_error *e
     return true;
 }
 
+enum { CHECK_PROGRAM = 1, CHECK_PART };
+
+/* Functions that use what this GPU does not execute (801) are refused when they are asked for: others may be of use. */
+static bool check_bodies(struct ptx_module *m, uint32_t how, struct ptx_error *err)
+{
+    for (uint32_t i = 0; how && i < m->nfunctions; i++) {
+        struct ptx_function *f = &m->functions[i];
+        bool close = how == CHECK_PROGRAM && f->is_entry;
+
+        if (f->has_body && !(close ? ptx_function_close : ptx_function_parse)(m, f, err) && err->code != CU_NOT_SUPPORTED)
+            return false;
+    }
+    *err = (struct ptx_error){ 0 };
+    return true;
+}
+
+/* Whether text can be a part of a program. */
+static bool check_part(const char *text, size_t size, struct ptx_error *err)
+{
+    struct ptx_module *part = ptx_module_open_part(text, size, err);
+    bool fine = part && check_bodies(part, CHECK_PART, err);
+
+    ptx_module_close(part);
+    return fine;
+}
+
 uint32_t vgx_cmd_module_load(void *executor, const struct vgpu_cmd_module_load *c, struct vgpu_reply_module_load *reply,
                              struct vgpu_reply_tail *tail)
 {
     struct vgx *x = executor;
     GByteArray *image = g_hash_table_lookup(x->images, &c->module);
-    struct vg_fatbin_member member;
     struct ptx_error err = { 0 };
     struct vgx_module *m;
     char *text = NULL;
@@ -129,11 +154,18 @@ uint32_t vgx_cmd_module_load(void *executor, const struct vgpu_cmd_module_load *
 
     if (!image || g_hash_table_contains(x->modules, &c->module))
         return CU_INVALID_HANDLE;
+    text = fatbin_program(image->data, image->len, c->cc, &size, &err);
+    if (c->check == CHECK_PART) {
+        bool fine = text && check_part(text, size, &err);
+
+        free(text);
+        g_hash_table_remove(x->images, &c->module);
+        return fine ? CU_OK : refuse(x, &err, tail);
+    }
     m = g_new0(struct vgx_module, 1);
     m->handle = c->module;
     m->cc = c->cc;
-    if (!fatbin_select(image->data, image->len, c->cc, &member, &err) || !(text = fatbin_text(&member, &size, &err)) ||
-        !(m->ptx = ptx_module_open(text, size, &err)) || !bind_module(x, m, &err)) {
+    if (!text || !(m->ptx = ptx_module_open(text, size, &err)) || !check_bodies(m->ptx, c->check, &err) || !bind_module(x, m, &err)) {
         if (m->ptx)
             ptx_module_close(m->ptx);
         g_free(m);

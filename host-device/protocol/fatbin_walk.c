@@ -81,6 +81,14 @@ int vg_fatbin_next(struct vg_fatbin_walk *w, struct vg_fatbin_member *m)
     return 1;
 }
 
+bool vg_fatbin_is_linked(const void *data, size_t n)
+{
+    struct vg_fatbin_member m;
+    struct vg_fatbin_walk w;
+
+    return vg_fatbin_begin(&w, data, n) && vg_fatbin_next(&w, &m) > 0 && (m.flags & VG_FATBIN_LINKED);
+}
+
 /* ELF64: the section header table, which the compilers put last, or what the segments reach. */
 static size_t elf_size(const uint8_t *p, size_t max)
 {

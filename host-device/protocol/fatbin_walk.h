@@ -25,6 +25,8 @@ enum vg_fatbin_flag {
     VG_FATBIN_ARCH_SPECIFIC = 0x100000,  /* sm_90a */
     VG_FATBIN_FAMILY = 0x200000,         /* sm_100f */
 };
+/* Ours: all members are parts of one program, to be linked (cuLinkComplete makes such containers). */
+#define VG_FATBIN_LINKED (UINT64_C(1) << 62)
 
 struct vg_fatbin_member {
     uint32_t kind, sm;
@@ -43,6 +45,9 @@ struct vg_fatbin_walk {
 bool vg_fatbin_begin(struct vg_fatbin_walk *w, const void *data, size_t n);
 /* The next member: 1, or 0 at the end, or -1 when the rest is malformed. */
 int vg_fatbin_next(struct vg_fatbin_walk *w, struct vg_fatbin_member *member);
+
+/* A container whose first member says so. */
+bool vg_fatbin_is_linked(const void *data, size_t n);
 
 /* What cuModuleLoadData and its like are given: a pointer without a size. */
 enum vg_image_kind { VG_IMAGE_UNKNOWN, VG_IMAGE_FATBIN, VG_IMAGE_WRAPPER, VG_IMAGE_ELF, VG_IMAGE_PTX };

@@ -93,7 +93,7 @@ static void check_symbol(const struct check *c, const struct ptx_operand *o)
 {
     const struct ptx_symbol *s = &c->ps->m->symbols[o->sym];
 
-    if (s->linkage == PTX_LINK_EXTERN && s->space != PTX_SPACE_shared)
+    if (s->linkage == PTX_LINK_EXTERN && s->space != PTX_SPACE_shared && !c->ps->m->is_part)
         refuse(c, "names '%.80s', which has no definition", s->name);
     if (s->space == PTX_SPACE_shared)
         ptx_note_shared(c->ps, o->sym);

@@ -7,7 +7,9 @@
 #include <zstd.h>
 
 #include "ptx/fatbin.h"
+#include "ptx/link.h"
 
+enum { LINK_MAX = 4096 }; /* texts that are joined */
 enum { ERROR_MEMORY = 2, ERROR_INVALID_IMAGE = 200, ERROR_NO_BINARY = 209 };
 
 __attribute__((format(printf, 3, 4))) static bool fail(struct ptx_error *err, int code, const char *format, ...)
@@ -143,4 +145,43 @@ char *fatbin_text(const struct vg_fatbin_member *m, size_t *size, struct ptx_err
         --*size;
     text[*size] = 0;
     return text;
+}
+
+static char *linked_text(const void *image, size_t n, size_t *size, struct ptx_error *err)
+{
+    struct ptx_link_input *inputs = calloc(LINK_MAX, sizeof *inputs);
+    struct vg_fatbin_member m;
+    struct vg_fatbin_walk w;
+    unsigned count = 0;
+    char *joined = NULL;
+    bool whole = inputs && vg_fatbin_begin(&w, image, n);
+    int more = 0;
+
+    if (!inputs)
+        fail(err, ERROR_MEMORY, "out of memory while unpacking PTX");
+    while (whole && (more = vg_fatbin_next(&w, &m)) > 0) {
+        whole = count < LINK_MAX && m.kind == VG_FATBIN_PTX;
+        if (!whole)
+            fail(err, ERROR_INVALID_IMAGE, "the linked program is damaged: %u parts", count);
+        else
+            whole = (inputs[count].text = fatbin_text(&m, &inputs[count].size, err)) != NULL;
+        count += whole;
+    }
+    if (whole && more < 0)
+        fail(err, ERROR_INVALID_IMAGE, "the linked program is damaged: a part does not fit in it");
+    else if (whole)
+        joined = ptx_link(inputs, count, size, err);
+    for (unsigned i = 0; i < count; i++)
+        free((char *)inputs[i].text);
+    free(inputs);
+    return joined;
+}
+
+char *fatbin_program(const void *image, size_t n, uint32_t cc, size_t *size, struct ptx_error *err)
+{
+    struct vg_fatbin_member member;
+
+    if (vg_image_kind(image, n) == VG_IMAGE_FATBIN && vg_fatbin_is_linked(image, n))
+        return linked_text(image, n, size, err);
+    return fatbin_select(image, n, cc, &member, err) ? fatbin_text(&member, size, err) : NULL;
 }

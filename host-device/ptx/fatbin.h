@@ -17,4 +17,8 @@ bool fatbin_select(const void *image, size_t n, uint32_t cc, struct vg_fatbin_me
  * data, 2 when it is larger than FATBIN_MAX_TEXT or memory is short. */
 char *fatbin_text(const struct vg_fatbin_member *member, size_t *size, struct ptx_error *err);
 
+/* The PTX text for compute capability cc of any image, to be freed: of what fatbin_select chooses, or of a linked container's
+ * members as one text. NULL fills err. */
+char *fatbin_program(const void *image, size_t n, uint32_t cc, size_t *size, struct ptx_error *err);
+
 #endif

@@ -251,6 +251,7 @@ struct ptx_module {
     uint32_t nfunctions;
     const char **files;               /* .file names, index = file number */
     uint32_t nfiles;
+    bool is_part;                     /* of a program to be linked: what it declares is defined elsewhere */
     bool has_managed;                 /* some of them are .attribute(.managed) */
     uint64_t data_size;               /* bytes of all module-level .global and .const variables, laid out */
     uint32_t data_align;
@@ -271,6 +272,8 @@ struct ptx_error {
 /* Open a module: text need not be NUL-terminated; trailing NULs are ignored; the text is copied.
  * Returns NULL and fills 'err' on failure. */
 struct ptx_module *ptx_module_open(const char *text, size_t size, struct ptx_error *err);
+/* The same for a part of a program, which is only to be checked: it may use variables that it declares and nobody defines. */
+struct ptx_module *ptx_module_open_part(const char *text, size_t size, struct ptx_error *err);
 void ptx_module_close(struct ptx_module *m);
 
 /* Parse and check one function's body (idempotent, thread-safe). */

@@ -200,7 +200,8 @@ static void parse_module(struct ptx_parser *ps)
         else
             ptx_parse_variables(ps, linkage, -1);
     }
-    check_addresses(ps);
+    if (!ps->m->is_part)
+        check_addresses(ps);
     if (!ps->m->data_align)
         ps->m->data_align = 1;
 }
@@ -233,7 +234,7 @@ static bool run(struct ptx_module_private *mp, struct ptx_function *f, const cha
     return done;
 }
 
-struct ptx_module *ptx_module_open(const char *text, size_t size, struct ptx_error *err)
+static struct ptx_module *open_module(const char *text, size_t size, bool is_part, struct ptx_error *err)
 {
     struct ptx_arena *arena = ptx_arena_new(MEMORY_LIMIT);
     struct ptx_module_private *mp = arena ? ptx_arena_alloc(arena, 1, sizeof *mp) : NULL;
@@ -253,11 +254,22 @@ struct ptx_module *ptx_module_open(const char *text, size_t size, struct ptx_err
     mp->m.text = copy;
     mp->m.text_size = size;
     mp->m.lock = &mp->lock;
+    mp->m.is_part = is_part;
     if (!run(mp, NULL, copy, 1, parse_module, err)) {
         ptx_module_close(&mp->m);
         return NULL;
     }
     return &mp->m;
+}
+
+struct ptx_module *ptx_module_open(const char *text, size_t size, struct ptx_error *err)
+{
+    return open_module(text, size, false, err);
+}
+
+struct ptx_module *ptx_module_open_part(const char *text, size_t size, struct ptx_error *err)
+{
+    return open_module(text, size, true, err);
 }
 
 void ptx_module_close(struct ptx_module *m)
