@@ -158,10 +158,24 @@ static LLVMValueRef cooked(struct emit *e, int32_t reg, LLVMValueRef v)
     return e->daz && e->flushed[reg] ? emit_flush(e, v) : v;
 }
 
+/* All lanes of a register that is lane 0's value in code. */
+static LLVMValueRef spread(struct emit *e, int32_t reg, LLVMValueRef v)
+{
+    const int64_t *lane = e->u->patterns[reg].lane;
+    LLVMTypeRef type = LLVMTypeOf(v);
+    LLVMValueRef list[VG_WARP], all = emit_splat(e, v);
+
+    if (!jit_has_lanes(e->u, reg))
+        return all;
+    for (unsigned l = 0; l < VG_WARP; l++)
+        list[l] = LLVMConstInt(type, (uint64_t)(lane[l] - lane[0]), false);
+    return LLVMBuildAdd(e->b, all, LLVMConstVector(list, VG_WARP), "");
+}
+
 static LLVMValueRef load_reg(struct emit *e, int32_t reg, bool wide, bool raw)
 {
     LLVMTypeRef type = emit_int(e, emit_reg_bits(e, reg));
-    bool varies = jit_varies(e->u, reg);
+    bool varies = jit_is_vector(e->u, reg);
     LLVMValueRef v;
 
     if (!e->var[reg])
@@ -169,7 +183,7 @@ static LLVMValueRef load_reg(struct emit *e, int32_t reg, bool wide, bool raw)
     v = LLVMBuildLoad2(e->b, varies ? emit_vector(type) : type, e->var[reg], "");
     if (!raw)
         v = cooked(e, reg, v);
-    return wide && !varies ? emit_splat(e, v) : v;
+    return wide && !varies ? spread(e, reg, v) : v;
 }
 
 LLVMValueRef emit_reg(struct emit *e, int32_t reg, bool wide)
@@ -226,7 +240,7 @@ LLVMValueRef emit_source(struct emit *e, const struct ptx_operand *o, unsigned b
 
     switch (o->kind) {
     case PTX_OPERAND_REG:
-        if (!e->wide && jit_varies(e->u, o->reg))
+        if (!e->wide && (e->lane0 ? jit_is_vector : jit_varies)(e->u, o->reg))
             return NULL;
         v = emit_reg(e, o->reg, e->wide);
         return o->negated && emit_reg_bits(e, o->reg) == 1 ? LLVMBuildNot(e->b, v, "") : v;
@@ -270,7 +284,7 @@ void emit_result(struct emit *e, const struct ptx_operand *o, LLVMValueRef v)
 
     if (o->kind != PTX_OPERAND_REG || !e->var[o->reg])
         return;
-    varies = jit_varies(e->u, o->reg);
+    varies = jit_is_vector(e->u, o->reg);
     if (varies && !is_vector)
         v = emit_splat(e, v);
     if (!varies && is_vector) /* the lanes that run have the same */

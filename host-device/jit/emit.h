@@ -38,6 +38,7 @@ struct emit {
     const struct ptx_insn **constant; /* by register: its one definition, where that moves an immediate; else NULL */
     LLVMValueRef *waiting;       /* by block that is not whole: variable, the lanes that are to run there */
     LLVMBasicBlockRef *at;       /* by block */
+    bool stays;                  /* no lane ends before the others, and there are 32 */
     bool *spins;                 /* by loop: lanes may wait there for lanes that have left it */
     LLVMValueRef present, fuel;  /* variables */
     LLVMValueRef arguments;      /* of functions that the kernel calls; NULL: none yet */
@@ -51,6 +52,7 @@ struct emit {
     const struct ptx_insn *insn;
     uint32_t index;
     bool wide;                   /* operands are vectors; else scalars, the same for all lanes */
+    bool lane0;                  /* or those of lane 0, from which the result's pattern gives the others (pattern.h) */
     LLVMValueRef block_mask;     /* i32: lanes of the block */
     LLVMValueRef mask;           /* i32: and of these, those whose guard holds */
     LLVMValueRef guard;          /* i1 or <32 x i1>, or NULL */
@@ -136,6 +138,8 @@ emit_fn emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_war
 /* ---- emit_leave.c: the interpreter goes on with the warp; each ends its LLVM block ---- */
 /* From the instruction being emitted on. */
 void emit_leave_here(struct emit *e);
+/* The same where this does not hold; goes on here. */
+void emit_leave_unless(struct emit *e, LLVMValueRef cond);
 /* From the start of block 'to', where lanes wait, on. */
 void emit_leave_edge(struct emit *e, uint32_t to);
 

@@ -269,9 +269,30 @@ static bool results_vary(const struct emit *e)
 
     jit_regs_of(e->insn, &r);
     for (unsigned k = 0; k < r.n_written; k++)
-        if (jit_varies(e->u, r.written[k]))
+        if (jit_is_vector(e->u, r.written[k]))
             return true;
     return !r.n_written;
+}
+
+/* Lanes of a 32-bit operand that is extended to 64 lie apart as its pattern says, unless it wraps in between. */
+static void check_wrap(struct emit *e)
+{
+    const struct ptx_insn *i = e->insn;
+    const struct ptx_operand *o;
+    struct jit_pattern p;
+    int64_t low = 0, high = 0, first;
+
+    if (!jit_guard(e->u, i, &o, &p))
+        return;
+    for (unsigned l = 0; l < VG_WARP; l++) {
+        int64_t d = p.lane[l] - p.lane[0];
+
+        low = d < low ? d : low;
+        high = d > high ? d : high;
+    }
+    first = (ptx_type_class[i->types[i->op == PTX_OP_cvt]] == 's' ? INT32_MIN : 0) - low;
+    emit_leave_unless(e, LLVMBuildICmp(e->b, LLVMIntULE, LLVMBuildSub(e->b, emit_source(e, o, 32), emit_i32(e, (uint32_t)first), ""),
+                                       emit_i32(e, UINT32_MAX - (uint32_t)(high - low)), ""));
 }
 
 static void emit_insn(struct emit *e)
@@ -290,6 +311,9 @@ static void emit_insn(struct emit *e)
         e->mask = LLVMBuildAnd(e->b, e->mask, emit_bits(e, LLVMTypeOf(e->guard) == e->i1 ? emit_splat(e, e->guard) : e->guard), "");
     }
     e->wide = results_vary(e);
+    e->lane0 = !e->wide && jit_pattern_op(e->insn);
+    if (e->lane0)
+        check_wrap(e);
     if (e->guard && !pure) { /* what has effects is not begun for no lane */
         run = emit_block(e, "guarded");
         on = emit_block(e, "on");
@@ -316,7 +340,8 @@ static void emit_body(struct emit *e, uint32_t b)
 
     e->block = b;
     LLVMPositionBuilderAtEnd(e->b, e->at[b]);
-    e->block_mask = LLVMBuildLoad2(e->b, e->i32, e->waiting[b] ? e->waiting[b] : e->present, "");
+    e->block_mask = e->stays && !e->waiting[b] ? emit_i32(e, ~0u)
+                                               : LLVMBuildLoad2(e->b, e->i32, e->waiting[b] ? e->waiting[b] : e->present, "");
     if (e->waiting[b])
         LLVMBuildStore(e->b, emit_i32(e, 0), e->waiting[b]);
     for (uint32_t i = x->first; i < x->end; i++) {
@@ -357,7 +382,7 @@ static void declare_registers(struct emit *e)
                 int32_t reg = r.written[k];
                 LLVMTypeRef type = emit_int(e, emit_reg_bits(e, reg));
 
-                if (jit_varies(e->u, reg))
+                if (jit_is_vector(e->u, reg))
                     type = emit_vector(type);
                 e->constant[reg] = e->var[reg] ? NULL : moved_constant(&e->f->insns[i]);
                 if (!e->var[reg])
@@ -387,6 +412,16 @@ static void set_mode(struct emit *e)
     emit_call(e, "llvm.x86.sse.ldmxcsr", NULL, 0, &at, 1);
 }
 
+/* Lanes end all at once. */
+static bool all_stay(const struct emit *e)
+{
+    for (uint32_t b = 0; b < e->flow->n; b++)
+        for (uint32_t s = 0; s < e->flow->blocks[b].n_succ; s++)
+            if (e->flow->blocks[b].succ[s] == JIT_EXIT && (!jit_is_whole(e->u, b) || jit_parts(e->u, b)))
+                return false;
+    return true;
+}
+
 void emit_function(struct emit *e)
 {
     uint32_t threads = e->shape.block[0] * e->shape.block[1] * e->shape.block[2];
@@ -398,6 +433,7 @@ void emit_function(struct emit *e)
         set_mode(e);
     load_fields(e);
     lanes = threads % VG_WARP ? LLVMBuildTrunc(e->b, e->field[JIT_ENV_lanes], e->i32, "") : emit_i32(e, ~0u);
+    e->stays = threads % VG_WARP == 0 && all_stay(e);
     e->present = variable(e, e->i32, lanes);
     e->fuel = variable(e, e->i32, emit_i32(e, WARP_FUEL));
     declare_registers(e);

@@ -121,3 +121,13 @@ void emit_leave_here(struct emit *e)
     park_waiting(e, e->block, e->block_mask);
     leave(e);
 }
+
+void emit_leave_unless(struct emit *e, LLVMValueRef cond)
+{
+    LLVMBasicBlockRef on = emit_block(e, "stay"), off = emit_block(e, "leave");
+
+    emit_branch(e, cond, on, off);
+    LLVMPositionBuilderAtEnd(e->b, off);
+    emit_leave_here(e);
+    LLVMPositionBuilderAtEnd(e->b, on);
+}

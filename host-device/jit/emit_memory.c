@@ -4,31 +4,16 @@
  * Code has the fast ways: one access where the address is the same for all lanes, a wide one where 32 lanes go in a row, and
  * (with AVX-512) gathers and scatters. Each is taken after a test that the whole access lies in the window and is aligned.
  * Everything else, faults included, is the operation's. */
-#include "jit/emit.h"
+#include "jit/emit_memory.h"
 
 #include <stddef.h>
 
-typedef LLVMValueRef V;
-
-struct access {
-    bool store, with_sign;
-    unsigned n, bytes, bits;     /* elements, of each in memory, of each register */
-    unsigned total;              /* n * bytes */
-    const struct ptx_operand *data; /* n of them */
-    V base;                      /* i64: where offsets count from */
-    V offset;                    /* i32 or i64, scalar or vector */
-    V size;                      /* i64: bytes behind base that may be touched */
-    bool known;                  /* and this access surely lies there, aligned */
-    bool varies;
-    bool shared;
-};
-
-static V pointer(struct emit *e, V address)
+V access_pointer(struct emit *e, V address)
 {
     return LLVMBuildIntToPtr(e->b, address, e->ptr, "");
 }
 
-static V widen(struct emit *e, V offset)
+V access_widen(struct emit *e, V offset)
 {
     LLVMTypeRef type = LLVMGetTypeKind(LLVMTypeOf(offset)) == LLVMVectorTypeKind ? emit_vector(e->i64) : e->i64;
 
@@ -68,7 +53,8 @@ static bool find_data(struct emit *e, struct access *a)
     return a->bits >= 8 * a->bytes;
 }
 
-static bool find_address(struct emit *e, struct access *a)
+/* With 'lanes' the offset is lane 0's where the address register has a pattern. */
+static bool find_address(struct emit *e, struct access *a, bool lanes)
 {
     const struct ptx_insn *i = e->insn;
     const struct ptx_operand *o = &i->ops[a->store ? 0 : 1];
@@ -79,6 +65,7 @@ static bool find_address(struct emit *e, struct access *a)
     if (o->kind != PTX_OPERAND_MEM)
         return false;
     a->varies = o->reg >= 0 && jit_varies(e->u, o->reg);
+    a->pattern = lanes && o->reg >= 0 && jit_has_lanes(e->u, o->reg) ? &e->u->patterns[o->reg] : NULL;
     a->known = false;
     a->shared = space == PTX_SPACE_shared;
     if (space == PTX_SPACE_param && s && (uint32_t)o->sym - e->f->first_param < e->f->nparams) {
@@ -97,10 +84,11 @@ static bool find_address(struct emit *e, struct access *a)
             return false;
         at = (uint64_t)place + (uint64_t)o->imm;
         if (o->reg >= 0) {
-            V reg = emit_reg(e, o->reg, a->varies);
+            V reg = emit_reg(e, o->reg, a->varies && !a->pattern);
             bool wide = e->wide;
 
-            e->wide = a->varies;
+            a->plus = at;
+            e->wide = a->varies && !a->pattern;
             a->offset = LLVMBuildAdd(e->b, reg, emit_const(e, emit_reg_bits(e, o->reg), at), "");
             e->wide = wide;
         } else {
@@ -123,25 +111,26 @@ static bool find_address(struct emit *e, struct access *a)
     if (emit_reg_bits(e, o->reg) != 64)
         return false;
     at = (uint64_t)o->imm - VGPU_WINDOW_BASE;
-    a->offset = emit_reg(e, o->reg, a->varies);
-    a->offset = LLVMBuildAdd(e->b, a->offset, a->varies ? emit_splat(e, emit_i64(e, at)) : emit_i64(e, at), "");
+    a->plus = at;
+    a->offset = emit_reg(e, o->reg, a->varies && !a->pattern);
+    a->offset = LLVMBuildAdd(e->b, a->offset, a->varies && !a->pattern ? emit_splat(e, emit_i64(e, at)) : emit_i64(e, at), "");
     return true;
 }
 
 /* ---- Tests ---- */
 
 /* [offset, offset + n) lies within size; nothing wraps. */
-static V fits(struct emit *e, const struct access *a, V offset, uint64_t n)
+V access_fits(struct emit *e, const struct access *a, V offset, uint64_t n)
 {
     V limit = LLVMBuildSub(e->b, a->size, emit_i64(e, n), ""), good;
 
-    good = LLVMBuildICmp(e->b, LLVMIntULE, widen(e, offset), limit, "");
+    good = LLVMBuildICmp(e->b, LLVMIntULE, access_widen(e, offset), limit, "");
     if (LLVMIsConstant(a->size))
         return good;
     return LLVMBuildAnd(e->b, good, LLVMBuildICmp(e->b, LLVMIntUGE, a->size, emit_i64(e, n), ""), "");
 }
 
-static V aligned(struct emit *e, const struct access *a, V offset)
+V access_aligned(struct emit *e, const struct access *a, V offset)
 {
     LLVMTypeRef type = LLVMTypeOf(offset);
     V low = LLVMBuildAnd(e->b, offset, LLVMConstInt(type, a->total - 1, false), "");
@@ -184,7 +173,7 @@ static V in_row(struct emit *e, const struct access *a)
 
 /* ---- Values between memory and registers ---- */
 
-static V to_register(struct emit *e, const struct access *a, V v, bool vector)
+V access_to_register(struct emit *e, const struct access *a, V v, bool vector)
 {
     LLVMTypeRef type = emit_int(e, a->bits);
 
@@ -195,14 +184,14 @@ static V to_register(struct emit *e, const struct access *a, V v, bool vector)
     return a->with_sign ? LLVMBuildSExt(e->b, v, type, "") : LLVMBuildZExt(e->b, v, type, "");
 }
 
-static V to_memory(struct emit *e, const struct access *a, V v, bool vector)
+V access_to_memory(struct emit *e, const struct access *a, V v, bool vector)
 {
     LLVMTypeRef type = emit_int(e, 8 * a->bytes);
 
     return a->bits == 8 * a->bytes ? v : LLVMBuildTrunc(e->b, v, vector ? emit_vector(type) : type, "");
 }
 
-static V data_of(struct emit *e, const struct access *a, unsigned k, bool vector)
+V access_data(struct emit *e, const struct access *a, unsigned k, bool vector)
 {
     bool wide = e->wide;
     V v;
@@ -213,11 +202,6 @@ static V data_of(struct emit *e, const struct access *a, unsigned k, bool vector
     return v;
 }
 
-static void set_alignment(V access, unsigned n)
-{
-    LLVMSetAlignment(access, n);
-}
-
 static V element_pointer(struct emit *e, const struct access *a, V at, unsigned k)
 {
     return emit_at(e, at, (uint64_t)k * a->bytes);
@@ -226,7 +210,7 @@ static V element_pointer(struct emit *e, const struct access *a, V at, unsigned 
 /* ---- The ways ---- */
 
 /* Before code touches memory: who does, and where. */
-static void note_access(struct emit *e, const struct access *a, uint32_t step, V address)
+void access_note(struct emit *e, const struct access *a, uint32_t step, V address)
 {
     V at = emit_at(e, e->env, offsetof(struct jit_env, address)), store;
 
@@ -235,7 +219,7 @@ static void note_access(struct emit *e, const struct access *a, uint32_t step, V
     LLVMBuildStore(e->b, emit_i32(e, step), emit_at(e, e->env, offsetof(struct jit_env, step)));
     LLVMBuildStore(e->b, emit_i32(e, a->total), emit_at(e, e->env, offsetof(struct jit_env, bytes)));
     store = LLVMBuildStore(e->b, address, at);
-    set_alignment(store, 8);
+    LLVMSetAlignment(store, 8);
 }
 
 /* One access for all lanes. Of several stores to one place the highest lane's stays. */
@@ -246,18 +230,18 @@ static void access_once(struct emit *e, const struct access *a, V at, V *values)
     for (unsigned k = 0; k < a->n; k++) {
         if (!a->store) {
             values[k] = LLVMBuildLoad2(e->b, emit_int(e, 8 * a->bytes), element_pointer(e, a, at, k), "");
-            set_alignment(values[k], a->bytes);
-            values[k] = to_register(e, a, values[k], false);
+            LLVMSetAlignment(values[k], a->bytes);
+            values[k] = access_to_register(e, a, values[k], false);
             continue;
         }
         if (a->data[k].kind == PTX_OPERAND_REG && jit_varies(e->u, a->data[k].reg)) {
             last = LLVMBuildSub(e->b, emit_i32(e, 31), emit_call(e, "llvm.ctlz", &e->i32, 1, args, 2), "");
-            v = LLVMBuildExtractElement(e->b, data_of(e, a, k, true), last, "");
+            v = LLVMBuildExtractElement(e->b, access_data(e, a, k, true), last, "");
         } else {
-            v = data_of(e, a, k, false);
+            v = access_data(e, a, k, false);
         }
-        v = LLVMBuildStore(e->b, to_memory(e, a, v, false), element_pointer(e, a, at, k));
-        set_alignment(v, a->bytes);
+        v = LLVMBuildStore(e->b, access_to_memory(e, a, v, false), element_pointer(e, a, at, k));
+        LLVMSetAlignment(v, a->bytes);
     }
 }
 
@@ -271,26 +255,26 @@ static V shuffle(struct emit *e, V a, V b, const unsigned *pick, unsigned n)
 }
 
 /* Lanes in a row: element k of lane l lies at l * n + k. */
-static void load_row(struct emit *e, const struct access *a, V at, V *values)
+void access_load_row(struct emit *e, const struct access *a, V at, V *values)
 {
     V all = LLVMBuildLoad2(e->b, LLVMVectorType(emit_int(e, 8 * a->bytes), VG_WARP * a->n), at, "");
     unsigned pick[VG_WARP];
 
-    set_alignment(all, a->total);
+    LLVMSetAlignment(all, a->total);
     for (unsigned k = 0; k < a->n; k++) {
         for (unsigned l = 0; l < VG_WARP; l++)
             pick[l] = l * a->n + k;
-        values[k] = to_register(e, a, a->n == 1 ? all : shuffle(e, all, NULL, pick, VG_WARP), true);
+        values[k] = access_to_register(e, a, a->n == 1 ? all : shuffle(e, all, NULL, pick, VG_WARP), true);
     }
 }
 
-static void store_row(struct emit *e, const struct access *a, V at)
+void access_store_row(struct emit *e, const struct access *a, V at)
 {
     unsigned pick[8 * VG_WARP], width = VG_WARP, n = a->n;
     V parts[8], v;
 
     for (unsigned k = 0; k < n; k++)
-        parts[k] = to_memory(e, a, data_of(e, a, k, true), true);
+        parts[k] = access_to_memory(e, a, access_data(e, a, k, true), true);
     /* Elements k and k + n / 2 side by side, then again. */
     for (; n > 1; n /= 2, width *= 2)
         for (unsigned k = 0; k < n / 2; k++) {
@@ -305,7 +289,7 @@ static void store_row(struct emit *e, const struct access *a, V at)
             parts[k] = shuffle(e, parts[k], parts[k + n / 2], pick, 2 * width);
         }
     v = LLVMBuildStore(e->b, parts[0], at);
-    set_alignment(v, a->total);
+    LLVMSetAlignment(v, a->total);
 }
 
 static V gather(struct emit *e, V at, LLVMTypeRef element, unsigned alignment)
@@ -327,20 +311,20 @@ static V gather_small(struct emit *e, const struct access *a, V address)
     return LLVMBuildTrunc(e->b, LLVMBuildLShr(e->b, word, by, ""), emit_vector(emit_int(e, 8 * a->bytes)), "");
 }
 
-static void access_each(struct emit *e, const struct access *a, V *values)
+void access_each(struct emit *e, const struct access *a, V *values)
 {
-    V base = LLVMBuildAdd(e->b, widen(e, a->offset), emit_splat(e, a->base), "");
+    V base = LLVMBuildAdd(e->b, access_widen(e, a->offset), emit_splat(e, a->base), "");
 
-    note_access(e, a, JIT_STEP_EACH, base);
+    access_note(e, a, JIT_STEP_EACH, base);
     for (unsigned k = 0; k < a->n; k++) {
         V address = LLVMBuildAdd(e->b, base, emit_splat(e, emit_i64(e, (uint64_t)k * a->bytes)), "");
         V at = LLVMBuildIntToPtr(e->b, address, emit_vector(e->ptr), "");
 
         if (!a->store) {
             values[k] = a->bytes < 4 ? gather_small(e, a, address) : gather(e, at, emit_int(e, 8 * a->bytes), a->bytes);
-            values[k] = to_register(e, a, values[k], true);
+            values[k] = access_to_register(e, a, values[k], true);
         } else {
-            V v = to_memory(e, a, data_of(e, a, k, true), true);
+            V v = access_to_memory(e, a, access_data(e, a, k, true), true);
             LLVMTypeRef overload[2] = {LLVMTypeOf(v), emit_vector(e->ptr)};
             V args[4] = {v, at, emit_i32(e, a->bytes), emit_lanes(e, e->mask)};
 
@@ -351,31 +335,23 @@ static void access_each(struct emit *e, const struct access *a, V *values)
 
 /* ---- Putting them together ---- */
 
-#define WAYS 4
-struct ways {
-    LLVMBasicBlockRef join, from[WAYS];
-    V values[WAYS][8];
-    bool vector[WAYS];
-    unsigned n;
-};
-
-static void end_way(struct emit *e, struct ways *w, bool vector)
+void access_end_way(struct emit *e, struct ways *w, bool vector)
 {
     w->vector[w->n] = vector;
     w->from[w->n++] = LLVMGetInsertBlock(e->b);
 }
 
-static void operation_way(struct emit *e, const struct access *a, struct ways *w)
+void access_operation_way(struct emit *e, const struct access *a, struct ways *w)
 {
     emit_operation_call(e, e->mask);
     for (unsigned k = 0; k < a->n && !a->store; k++)
         w->values[w->n][k] = emit_operation_result(e, a->data[k].reg);
-    end_way(e, w, !a->store && jit_varies(e->u, a->data[0].reg));
+    access_end_way(e, w, !a->store && jit_varies(e->u, a->data[0].reg));
     LLVMBuildBr(e->b, w->join);
 }
 
 /* Results from whichever way was taken, as vectors where one of them is. */
-static void join_ways(struct emit *e, const struct access *a, struct ways *w)
+void access_join_ways(struct emit *e, const struct access *a, struct ways *w)
 {
     for (unsigned k = 0; k < a->n && !a->store; k++) {
         bool vector = jit_varies(e->u, a->data[k].reg);
@@ -406,7 +382,7 @@ static void uniform_access(struct emit *e, const struct access *a)
     V at;
 
     if (a->known) {
-        at = pointer(e, LLVMBuildAdd(e->b, a->base, widen(e, a->offset), ""));
+        at = access_pointer(e, LLVMBuildAdd(e->b, a->base, access_widen(e, a->offset), ""));
         access_once(e, a, at, w.values[0]);
         for (unsigned k = 0; k < a->n && !a->store; k++)
             emit_result(e, &a->data[k], w.values[0][k]);
@@ -415,17 +391,17 @@ static void uniform_access(struct emit *e, const struct access *a)
     w.join = emit_block(e, "accessed");
     fast = emit_block(e, "once");
     slow = emit_block(e, "slow");
-    emit_branch(e, LLVMBuildAnd(e->b, fits(e, a, a->offset, a->total), aligned(e, a, a->offset), ""), fast, slow);
+    emit_branch(e, LLVMBuildAnd(e->b, access_fits(e, a, a->offset, a->total), access_aligned(e, a, a->offset), ""), fast, slow);
     LLVMPositionBuilderAtEnd(e->b, fast);
-    at = LLVMBuildAdd(e->b, a->base, widen(e, a->offset), "");
-    note_access(e, a, 0, at);
-    at = pointer(e, at);
+    at = LLVMBuildAdd(e->b, a->base, access_widen(e, a->offset), "");
+    access_note(e, a, 0, at);
+    at = access_pointer(e, at);
     access_once(e, a, at, w.values[0]);
-    end_way(e, &w, false);
+    access_end_way(e, &w, false);
     LLVMBuildBr(e->b, w.join);
     LLVMPositionBuilderAtEnd(e->b, slow);
-    operation_way(e, a, &w);
-    join_ways(e, a, &w);
+    access_operation_way(e, a, &w);
+    access_join_ways(e, a, &w);
 }
 
 static void varying_access(struct emit *e, const struct access *a)
@@ -439,16 +415,16 @@ static void varying_access(struct emit *e, const struct access *a)
     LLVMBuildCondBr(e->b, in_row(e, a), row, rest);
     LLVMPositionBuilderAtEnd(e->b, row);
     first = emit_lane(e, a->offset, 0);
-    emit_branch(e, LLVMBuildAnd(e->b, fits(e, a, first, (uint64_t)a->total * VG_WARP), aligned(e, a, first), ""), wide, slow);
+    emit_branch(e, LLVMBuildAnd(e->b, access_fits(e, a, first, (uint64_t)a->total * VG_WARP), access_aligned(e, a, first), ""), wide, slow);
     LLVMPositionBuilderAtEnd(e->b, wide);
-    first = LLVMBuildAdd(e->b, a->base, widen(e, first), "");
-    note_access(e, a, a->total, first);
-    first = pointer(e, first);
+    first = LLVMBuildAdd(e->b, a->base, access_widen(e, first), "");
+    access_note(e, a, a->total, first);
+    first = access_pointer(e, first);
     if (a->store)
-        store_row(e, a, first);
+        access_store_row(e, a, first);
     else
-        load_row(e, a, first, w.values[0]);
-    end_way(e, &w, true);
+        access_load_row(e, a, first, w.values[0]);
+    access_end_way(e, &w, true);
     LLVMBuildBr(e->b, w.join);
     LLVMPositionBuilderAtEnd(e->b, rest);
     if (own)
@@ -458,12 +434,12 @@ static void varying_access(struct emit *e, const struct access *a)
     if (own) {
         LLVMPositionBuilderAtEnd(e->b, each);
         access_each(e, a, w.values[w.n]);
-        end_way(e, &w, true);
+        access_end_way(e, &w, true);
         LLVMBuildBr(e->b, w.join);
     }
     LLVMPositionBuilderAtEnd(e->b, slow);
-    operation_way(e, a, &w);
-    join_ways(e, a, &w);
+    access_operation_way(e, a, &w);
+    access_join_ways(e, a, &w);
 }
 
 /* LLVM would drop a load that nobody reads, and its fault with it. */
@@ -486,8 +462,12 @@ static bool load_store(struct emit *e)
         LLVMBuildStore(e->b, left, e->fuel);
         return false;
     }
-    if (!find_data(e, &a) || is_dead(e, &a) || !find_address(e, &a))
+    if (!find_data(e, &a) || is_dead(e, &a) || !find_address(e, &a, true))
         return false;
+    if (a.pattern && access_pattern(e, &a))
+        return true;
+    if (a.pattern)
+        find_address(e, &a, false);
     if (a.varies)
         varying_access(e, &a);
     else

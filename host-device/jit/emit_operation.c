@@ -41,7 +41,7 @@ static LLVMValueRef fetch(struct emit *e, int32_t reg, LLVMValueRef lanes)
     LLVMTypeRef type = emit_int(e, bits);
     LLVMValueRef at = place_of(e, reg), lane, v;
 
-    if (jit_varies(e->u, reg)) {
+    if (jit_is_vector(e->u, reg)) {
         if (bits != 1)
             return LLVMBuildLoad2(e->b, emit_vector(type), at, "");
         return emit_lanes(e, LLVMBuildLoad2(e->b, e->i32, at, ""));

@@ -119,7 +119,7 @@ void *jit_generate(const struct interp_kernel *k, const struct jit_shape *shape,
     if (jit_flow_find(&flow, k->m, k->f, report->why, sizeof report->why)) {
         if (wants('f'))
             jit_flow_dump(&flow, stderr);
-        if (!jit_uniform_find(&u, &flow))
+        if (!jit_uniform_find(&u, &flow, shape->block))
             snprintf(report->why, sizeof report->why, "out of memory");
         else if (jit_accept(&u, report->why, sizeof report->why)) {
             if (wants('u'))

@@ -297,7 +297,8 @@ static const struct ptx_insn *locate(const struct warp *w, uint64_t address, int
         return NULL;
     *lane = -1;
     for (int l = 0; l < VG_WARP && *lane < 0; l++) {
-        uint64_t at = env->step == JIT_STEP_EACH ? env->address[l] : env->address[0] + (unsigned)l * env->step;
+        uint64_t at = env->step == JIT_STEP_EACH ? env->address[l]
+                    : env->address[0] + (env->step == JIT_STEP_TABLE ? env->table[l] : (unsigned)l * env->step);
 
         if (env->mask >> l & 1 && address - at < env->bytes)
             *lane = l;

@@ -41,13 +41,15 @@ struct jit_env {
     void (*leave)(struct jit_env *env);
     /* The access that runs, for who asks after the hardware has stopped it: */
     uint32_t insn, mask;       /* instruction, and the lanes that run it */
-    uint32_t step;             /* JIT_STEP_EACH: address[lane]; else lane l's is address[0] + l * step */
+    uint32_t step;             /* JIT_STEP_EACH: address[lane]; _TABLE: address[0] + table[lane]; else address[0] + lane * step */
     uint32_t bytes;            /* of a lane's access */
     uint32_t mxcsr;            /* what the code has set, 0: nothing. What it calls runs as the process does */
     struct warp *w;
+    const uint32_t *table;
     uint64_t address[32];
 };
 #define JIT_STEP_EACH UINT32_MAX
+#define JIT_STEP_TABLE (UINT32_MAX - 1)
 
 
 typedef void jit_code(struct jit_env *env);

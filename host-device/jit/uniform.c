@@ -17,9 +17,9 @@ bool jit_operand_varies(const struct jit_uniform *u, const struct ptx_operand *o
 {
     switch (o->kind) {
     case PTX_OPERAND_REG:
-        return u->varying[o->reg];
+        return jit_varies(u, o->reg);
     case PTX_OPERAND_MEM:
-        return o->reg >= 0 && u->varying[o->reg];
+        return o->reg >= 0 && jit_varies(u, o->reg);
     case PTX_OPERAND_SREG:
         return !sreg_uniform[o->sreg];
     case PTX_OPERAND_VEC:
@@ -93,6 +93,83 @@ bool jit_result_varies(const struct jit_uniform *u, const struct ptx_insn *insn,
     default:
         return (reads_carry(insn) && u->carry_varies) || sources_vary(u, insn);
     }
+}
+
+/* ---- Patterns ---- */
+
+bool jit_has_lanes(const struct jit_uniform *u, int32_t reg)
+{
+    return u->seen[reg] == 2 && !u->varying[reg];
+}
+
+static enum jit_shape_of special_pattern(const struct jit_uniform *u, const struct ptx_operand *o, struct jit_pattern *p)
+{
+    switch (o->sreg) {
+    case PTX_SREG_tid:
+        if (o->component > 2)
+            jit_pattern_constant(p, 0, 32);
+        return o->component > 2 || jit_pattern_tid(u->block, o->component, p) ? JIT_PATTERN : JIT_VARYING;
+    case PTX_SREG_ntid:
+        jit_pattern_constant(p, o->component < 3 ? u->block[o->component] : 1, 32);
+        return JIT_PATTERN;
+    case PTX_SREG_laneid:
+        *p = (struct jit_pattern){.high = VG_WARP - 1, .align = 64};
+        for (unsigned l = 0; l < VG_WARP; l++)
+            p->lane[l] = l;
+        return JIT_PATTERN;
+    case PTX_SREG_ctaid:
+    case PTX_SREG_nctaid:
+        jit_pattern_uniform(p);
+        p->high = o->component ? UINT16_MAX : INT32_MAX;
+        return JIT_PATTERN;
+    default:
+        jit_pattern_uniform(p);
+        return sreg_uniform[o->sreg] ? JIT_PATTERN : JIT_VARYING;
+    }
+}
+
+static enum jit_shape_of operand_pattern(void *arg, const struct ptx_operand *o, unsigned bits, struct jit_pattern *p)
+{
+    const struct jit_uniform *u = arg;
+
+    switch (o->kind) {
+    case PTX_OPERAND_REG:
+        if (u->varying[o->reg])
+            return JIT_VARYING;
+        if (u->seen[o->reg]) {
+            *p = u->patterns[o->reg];
+            return JIT_PATTERN;
+        }
+        jit_pattern_constant(p, 0, bits);
+        return u->defined[o->reg] ? JIT_UNSEEN : JIT_PATTERN;
+    case PTX_OPERAND_IMM:
+        jit_pattern_constant(p, (uint64_t)o->imm, bits);
+        return JIT_PATTERN;
+    case PTX_OPERAND_SREG:
+        return special_pattern(u, o, p);
+    default:
+        jit_pattern_uniform(p);
+        return jit_operand_varies(u, o) ? JIT_VARYING : JIT_PATTERN;
+    }
+}
+
+static enum jit_shape_of result_pattern(const struct jit_uniform *u, const struct ptx_insn *insn, struct jit_pattern *p,
+                                        const struct ptx_operand **guard)
+{
+    if (insn->ops[0].kind != PTX_OPERAND_REG || !jit_pattern_op(insn))
+        return JIT_VARYING;
+    return jit_pattern_result(insn, operand_pattern, (void *)u, p, u->guards ? guard : NULL);
+}
+
+bool jit_guard(const struct jit_uniform *u, const struct ptx_insn *insn, const struct ptx_operand **o, struct jit_pattern *p)
+{
+    struct jit_pattern result;
+
+    *o = NULL;
+    if (!u->guards || insn->nops < 2 || insn->ops[0].kind != PTX_OPERAND_REG || !jit_has_lanes(u, insn->ops[0].reg) ||
+        result_pattern(u, insn, &result, o) != JIT_PATTERN || !*o)
+        return false;
+    return operand_pattern((void *)u, *o, 32, p) == JIT_PATTERN;
 }
 
 /* ---- Where lanes wait ---- */
@@ -222,16 +299,57 @@ static bool mark(struct jit_uniform *u, int32_t reg)
     return change;
 }
 
+static bool mark_pattern(struct jit_uniform *u, int32_t reg, const struct jit_pattern *p)
+{
+    struct jit_pattern *mine = &u->patterns[reg], before = *mine;
+    uint8_t type = u->flow->f->regs[reg].type;
+
+    if (u->varying[reg])
+        return false;
+    if (!u->seen[reg]) {
+        u->seen[reg] = jit_pattern_is_uniform(p) ? 1 : 2;
+        *mine = *p;
+        return true;
+    }
+    if (type == PTX_TYPE_pred)
+        return false;
+    if (!jit_pattern_join(mine, p, ptx_type_bits[type]))
+        return mark(u, reg);
+    return mine->align != before.align || mine->high != before.high;
+}
+
 static bool mark_operand(struct jit_uniform *u, uint32_t b, const struct ptx_operand *o, bool varies)
 {
+    struct jit_pattern same;
     bool changed = false;
 
-    if (o->kind == PTX_OPERAND_REG && (varies || jit_spares(u, b, o->reg)))
-        return mark(u, o->reg);
+    jit_pattern_uniform(&same);
+    if (o->kind == PTX_OPERAND_REG)
+        return varies || jit_spares(u, b, o->reg) ? mark(u, o->reg) : mark_pattern(u, o->reg, &same);
     if (o->kind == PTX_OPERAND_VEC)
         for (unsigned k = 0; k < o->n; k++)
             changed |= mark_operand(u, b, &o->elems[k], varies);
     return changed;
+}
+
+/* Its result has a pattern: written where all lanes that may read it run. */
+static bool mark_result(struct jit_uniform *u, uint32_t b, const struct ptx_insn *insn)
+{
+    int32_t reg = insn->ops[0].reg;
+    const struct ptx_operand *guard = NULL;
+    struct jit_pattern p;
+
+    switch (result_pattern(u, insn, &p, &guard)) {
+    case JIT_UNSEEN:
+        return false;
+    case JIT_VARYING:
+        return mark(u, reg);
+    default:
+        if (!jit_pattern_is_uniform(&p) && insn->op == PTX_OP_cvt &&
+            ptx_type_bits[u->flow->f->regs[reg].type] != ptx_type_bits[insn->types[0]])
+            return mark(u, reg);
+        return jit_spares(u, b, reg) ? mark(u, reg) : mark_pattern(u, reg, &p);
+    }
 }
 
 static bool mark_insn(struct jit_uniform *u, uint32_t b, const struct ptx_insn *insn)
@@ -250,25 +368,57 @@ static bool mark_insn(struct jit_uniform *u, uint32_t b, const struct ptx_insn *
             changed |= mark(u, r.written[k]);
         return changed;
     }
+    if (!guard && insn->ops[0].kind == PTX_OPERAND_REG && jit_pattern_op(insn))
+        return changed | mark_result(u, b, insn);
     changed |= mark_operand(u, b, &insn->ops[0], first);
     changed |= mark_operand(u, b, &insn->dst2, second);
     return changed;
 }
 
-bool jit_uniform_find(struct jit_uniform *u, const struct jit_flow *flow)
+/* What is only computed from itself has no pattern. */
+static bool mark_unseen(struct jit_uniform *u)
+{
+    bool changed = false;
+
+    for (uint32_t r = 0; r < u->flow->f->nregs; r++)
+        if (u->defined[r] && !u->seen[r])
+            changed |= mark(u, (int32_t)r);
+    return changed;
+}
+
+static bool allocate(struct jit_uniform *u)
+{
+    const struct jit_flow *flow = u->flow;
+    struct jit_regs r;
+
+    u->varying = calloc(flow->f->nregs + 1, 1);
+    u->seen = calloc(flow->f->nregs + 1, 1);
+    u->defined = calloc(flow->f->nregs + 1, 1);
+    u->patterns = calloc(flow->f->nregs + 1, sizeof *u->patterns);
+    u->pending = calloc((size_t)flow->n * u->words, sizeof *u->pending);
+    u->spared = calloc((size_t)flow->n * flow->words, sizeof *u->spared);
+    if (!u->varying || !u->seen || !u->defined || !u->patterns || !u->pending || !u->spared)
+        return false;
+    for (uint32_t i = 0; i < flow->f->ninsns; i++) {
+        jit_regs_of(&flow->f->insns[i], &r);
+        for (unsigned k = 0; k < r.n_written; k++)
+            u->defined[r.written[k]] = 1;
+    }
+    return true;
+}
+
+bool jit_uniform_find(struct jit_uniform *u, const struct jit_flow *flow, const uint32_t block[3])
 {
     struct jit_next next = {.list = malloc((flow->n + 2) * sizeof *next.list)};
 
-    *u = (struct jit_uniform){.flow = flow, .words = (flow->n + 63) / 64};
-    u->varying = calloc(flow->f->nregs + 1, 1);
-    u->pending = calloc((size_t)flow->n * u->words, sizeof *u->pending);
-    u->spared = calloc((size_t)flow->n * flow->words, sizeof *u->spared);
-    if (!next.list || !u->varying || !u->pending || !u->spared) {
+    *u = (struct jit_uniform){.flow = flow, .words = (flow->n + 63) / 64, .guards = true};
+    memcpy(u->block, block, sizeof u->block);
+    if (!next.list || !allocate(u)) {
         free(next.list);
         jit_uniform_free(u);
         return false;
     }
-    for (bool changed = true; changed;) {
+    for (bool changed = true; changed || mark_unseen(u);) {
         changed = find_pending(u, &next);
         if (changed)
             find_spared(u);
@@ -287,9 +437,13 @@ bool jit_uniform_find(struct jit_uniform *u, const struct jit_flow *flow)
 void jit_uniform_free(struct jit_uniform *u)
 {
     free(u->varying);
+    free(u->seen);
+    free(u->defined);
+    free(u->patterns);
     free(u->pending);
     free(u->spared);
-    u->varying = NULL;
+    u->varying = u->seen = u->defined = NULL;
+    u->patterns = NULL;
     u->pending = u->spared = NULL;
 }
 
@@ -302,6 +456,13 @@ void jit_uniform_dump(const struct jit_uniform *u, void *file)
                 fprintf(file, " b%u", q);
         fprintf(file, "\n");
     }
+    for (uint32_t r = 0; r < u->flow->f->nregs; r++)
+        if (jit_has_lanes(u, (int32_t)r)) {
+            const struct jit_pattern *p = &u->patterns[r];
+
+            fprintf(file, "%s: 2^%u + %lld %lld %lld ... %lld, at most %#llx\n", u->flow->f->regs[r].name, p->align, (long long)p->lane[0],
+                    (long long)p->lane[1], (long long)p->lane[2], (long long)p->lane[VG_WARP - 1], (unsigned long long)p->high);
+        }
     fprintf(file, "varying:");
     for (uint32_t r = 0; r < u->flow->f->nregs; r++)
         if (u->varying[r])

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is the same for all lanes of a warp: registers that can be scalars, blocks that run for all lanes that there are, and
- * where lanes wait while others run. */
+/* What is the same for all lanes of a warp, or differs in a known way (pattern.h): registers that can be scalars, blocks that
+ * run for all lanes that there are, and where lanes wait while others run. */
 #ifndef VGPU_JIT_UNIFORM_H
 #define VGPU_JIT_UNIFORM_H
 
 #include "jit/flow.h"
+#include "jit/pattern.h"
 
 struct jit_uniform {
     const struct jit_flow *flow;
-    uint8_t *varying;        /* by register: lanes may differ */
+    uint32_t block[3];       /* shape */
+    uint8_t *varying;        /* by register: lanes differ as they like */
+    uint8_t *seen, *defined; /* by register: it has a pattern already (1: one without lanes); some instruction writes it */
+    struct jit_pattern *patterns; /* by register, where it is not varying */
+    bool guards;             /* results may be assumed not to wrap, where code makes sure (jit_guard) */
     uint32_t words;          /* of a set of blocks */
     uint64_t *pending;       /* by block: the blocks where lanes may wait while it runs. None: it runs for all lanes */
     uint64_t *spared;        /* by block: the registers (flow->words) that waiting lanes may still read */
@@ -16,7 +21,7 @@ struct jit_uniform {
 };
 
 /* False when memory is short. */
-bool jit_uniform_find(struct jit_uniform *u, const struct jit_flow *flow);
+bool jit_uniform_find(struct jit_uniform *u, const struct jit_flow *flow, const uint32_t block[3]);
 void jit_uniform_free(struct jit_uniform *u);
 void jit_uniform_dump(const struct jit_uniform *u, void *file);
 
@@ -31,10 +36,21 @@ static inline bool jit_spares(const struct jit_uniform *u, uint32_t b, int32_t r
 {
     return jit_test(u->spared + (size_t)b * u->flow->words, (uint32_t)reg);
 }
-static inline bool jit_varies(const struct jit_uniform *u, int32_t reg)
+/* The register is a vector in code. */
+static inline bool jit_is_vector(const struct jit_uniform *u, int32_t reg)
 {
     return u->varying[reg];
 }
+/* A register whose lanes differ by what its pattern says; it is a scalar, the value of lane 0. */
+bool jit_has_lanes(const struct jit_uniform *u, int32_t reg);
+/* Lanes may differ. */
+static inline bool jit_varies(const struct jit_uniform *u, int32_t reg)
+{
+    return u->varying[reg] || jit_has_lanes(u, reg);
+}
+/* The operand, of 32 bits, between whose lanes nothing may wrap for the instruction's result to be what its pattern says (false:
+ * there is none), and its pattern. */
+bool jit_guard(const struct jit_uniform *u, const struct ptx_insn *insn, const struct ptx_operand **o, struct jit_pattern *p);
 /* Lanes of the block may part at its end. */
 bool jit_parts(const struct jit_uniform *u, uint32_t b);
 

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A load or store on its way to code, and what the ways to do it share. */
+#ifndef VGPU_JIT_EMIT_MEMORY_H
+#define VGPU_JIT_EMIT_MEMORY_H
+
+#include "jit/emit.h"
+
+typedef LLVMValueRef V;
+
+struct access {
+    bool store, with_sign;
+    unsigned n, bytes, bits;     /* elements, of each in memory, of each register */
+    unsigned total;              /* n * bytes */
+    const struct ptx_operand *data; /* n of them */
+    V base;                      /* i64: where offsets count from */
+    V offset;                    /* i32 or i64, scalar or vector */
+    uint64_t plus;               /* what is added to the address register */
+    V size;                      /* i64: bytes behind base that may be touched */
+    bool known;                  /* and this access surely lies there, aligned */
+    bool varies;
+    const struct jit_pattern *pattern; /* of the address register, where that has one; offset is lane 0's then */
+    bool shared;
+};
+
+V access_pointer(struct emit *e, V address);
+/* An offset, or offsets, in 64 bits. */
+V access_widen(struct emit *e, V offset);
+/* [offset, offset + n) lies within the size; nothing wraps. */
+V access_fits(struct emit *e, const struct access *a, V offset, uint64_t n);
+V access_aligned(struct emit *e, const struct access *a, V offset);
+/* Between what registers and what memory holds. */
+V access_to_register(struct emit *e, const struct access *a, V v, bool vector);
+V access_to_memory(struct emit *e, const struct access *a, V v, bool vector);
+/* Element k of what is stored. */
+V access_data(struct emit *e, const struct access *a, unsigned k, bool vector);
+/* Before code touches memory: who does, and where (run.h). */
+void access_note(struct emit *e, const struct access *a, uint32_t step, V address);
+/* Lanes in a row from 'at' on, all of them. */
+void access_load_row(struct emit *e, const struct access *a, V at, V *values);
+void access_store_row(struct emit *e, const struct access *a, V at);
+/* The lanes of the mask, each at its own place (a->offset is a vector). */
+void access_each(struct emit *e, const struct access *a, V *values);
+
+/* ---- Ways to do it, of which one is taken ---- */
+#define WAYS 4
+struct ways {
+    LLVMBasicBlockRef join, from[WAYS];
+    V values[WAYS][8];
+    bool vector[WAYS];
+    unsigned n;
+};
+/* One ends here, with its values. */
+void access_end_way(struct emit *e, struct ways *w, bool vector);
+/* The interpreter's operation does it. */
+void access_operation_way(struct emit *e, const struct access *a, struct ways *w);
+/* Results from whichever was taken. */
+void access_join_ways(struct emit *e, const struct access *a, struct ways *w);
+
+/* ---- emit_pattern.c ---- */
+/* Lanes that lie apart in a known way; false when there is no better code for it than for any addresses. */
+bool access_pattern(struct emit *e, struct access *a);
+
+#endif

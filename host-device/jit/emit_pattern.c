@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loads and stores whose lanes lie apart in a known way: one test of a scalar decides that all is well, and what a vector
+ * register holds is loaded at once, or spread from few places. */
+#include "jit/emit_memory.h"
+
+#include <stddef.h>
+#include <string.h>
+
+/* Where lanes are, in bytes from the lowest. */
+struct places {
+    int64_t at[VG_WARP];
+    int64_t first;           /* lane 0, from the lowest */
+    uint64_t span;           /* from the lowest to the end of the highest */
+    bool row;                /* each behind the one before */
+};
+#define SPAN_MAX (1u << 20)
+
+static bool find_places(const struct access *a, struct places *p)
+{
+    const int64_t *lane = a->pattern->lane;
+    int64_t low = 0, high = 0;
+
+    for (unsigned l = 0; l < VG_WARP; l++) {
+        int64_t d = lane[l] - lane[0];
+
+        if (d % (int64_t)a->total || d < -(int64_t)SPAN_MAX || d > SPAN_MAX)
+            return false;
+        low = d < low ? d : low;
+        high = d > high ? d : high;
+    }
+    p->first = -low;
+    p->span = (uint64_t)(high - low) + a->total;
+    p->row = true;
+    for (unsigned l = 0; l < VG_WARP; l++) {
+        p->at[l] = lane[l] - lane[0] - low;
+        p->row &= p->at[l] == (int64_t)(l * a->total);
+    }
+    return true;
+}
+
+/* Is lane 0's address surely a multiple of the access's size, or surely not, or is it to be tested? */
+enum alignment { ALIGNED, MISALIGNED, UNKNOWN };
+static enum alignment alignment(const struct access *a)
+{
+    if (a->total == 1)
+        return ALIGNED;
+    if (a->pattern->align < 63 && 1ull << a->pattern->align < a->total)
+        return UNKNOWN;
+    return ((uint64_t)a->pattern->lane[0] + a->plus) % a->total ? MISALIGNED : ALIGNED;
+}
+
+static bool surely_inside(struct emit *e, const struct access *a)
+{
+    uint64_t end;
+
+    return a->shared && a->plus <= e->f->shared_size && !__builtin_add_overflow(a->pattern->high, a->plus + a->total, &end) &&
+           end <= e->f->shared_size;
+}
+
+/* ---- A vector register's worth of lanes ---- */
+
+static unsigned chunk_lanes(struct emit *e, const struct access *a)
+{
+    unsigned n = emit_native(e) * 4 / a->bytes;
+
+    return n < VG_WARP ? n : VG_WARP;
+}
+
+static bool is_row(const struct access *a, const struct places *p, unsigned from, unsigned n)
+{
+    for (unsigned l = 1; l < n; l++)
+        if (p->at[from + l] != p->at[from] + (int64_t)(l * a->bytes))
+            return false;
+    return true;
+}
+
+static bool all_rows(struct emit *e, const struct access *a, const struct places *p)
+{
+    unsigned n = chunk_lanes(e, a);
+
+    for (unsigned l = 0; l < VG_WARP; l += n)
+        if (a->n > 1 || !is_row(a, p, l, n))
+            return false;
+    return true;
+}
+
+static V load(struct emit *e, const struct access *a, V low, int64_t at, unsigned n)
+{
+    LLVMTypeRef type = emit_int(e, 8 * a->bytes);
+    V v = LLVMBuildLoad2(e->b, n == 1 ? type : LLVMVectorType(type, n), emit_at(e, low, (uint64_t)at), "");
+
+    LLVMSetAlignment(v, a->bytes);
+    return v;
+}
+
+/* Element k of n lanes from 'from' on. */
+static V load_chunk(struct emit *e, const struct access *a, V low, const struct places *p, unsigned from, unsigned n, unsigned k)
+{
+    const int64_t *at = p->at + from;
+    int64_t least = at[0], most = at[0], shift = k * a->bytes;
+    V r = LLVMGetPoison(emit_many(e, 8 * a->bytes, n)), one;
+    unsigned pick[VG_WARP];
+
+    for (unsigned l = 0; l < n; l++) {
+        least = at[l] < least ? at[l] : least;
+        most = at[l] > most ? at[l] : most;
+    }
+    if (is_row(a, p, from, n))
+        return load(e, a, low, at[0] + shift, n);
+    if (least < most && (uint64_t)(most - least) / a->bytes < 2 * n) {
+        for (unsigned l = 0; l < n; l++)
+            pick[l] = (unsigned)((uint64_t)(at[l] - least) / a->bytes);
+        return emit_shuffle(e, load(e, a, low, least + shift, (unsigned)((uint64_t)(most - least) / a->bytes) + 1), NULL, pick, n);
+    }
+    for (unsigned l = 0; l < n; l++) { /* each place once, then to all its lanes */
+        unsigned same = 0;
+
+        while (at[same] != at[l])
+            same++;
+        pick[l] = same;
+        if (same < l)
+            continue;
+        one = load(e, a, low, at[l] + shift, 1);
+        r = LLVMBuildInsertElement(e->b, r, one, emit_i32(e, l), "");
+    }
+    return emit_shuffle(e, r, NULL, pick, n);
+}
+
+static void load_all(struct emit *e, const struct access *a, V low, const struct places *p, V *values)
+{
+    unsigned n = chunk_lanes(e, a);
+    V parts[VG_WARP];
+
+    if (p->row) {
+        access_load_row(e, a, low, values);
+        return;
+    }
+    for (unsigned k = 0; k < a->n; k++) {
+        for (unsigned l = 0; l < VG_WARP; l += n)
+            parts[l / n] = load_chunk(e, a, low, p, l, n, k);
+        values[k] = access_to_register(e, a, emit_join(e, parts, VG_WARP / n), true);
+    }
+}
+
+/* Lane after lane: of several stores to one place the highest lane's stays. */
+static void store_all(struct emit *e, const struct access *a, V low, const struct places *p)
+{
+    unsigned n = chunk_lanes(e, a);
+    V v, s;
+
+    if (p->row) {
+        access_store_row(e, a, low);
+        return;
+    }
+    for (unsigned k = 0; k < a->n; k++) {
+        v = access_to_memory(e, a, access_data(e, a, k, true), true);
+        for (unsigned l = 0; l < VG_WARP; l += n)
+            if (a->n == 1 && is_row(a, p, l, n)) {
+                s = LLVMBuildStore(e->b, emit_part(e, v, l, n), emit_at(e, low, (uint64_t)p->at[l]));
+                LLVMSetAlignment(s, a->bytes);
+            } else {
+                for (unsigned i = l; i < l + n; i++) {
+                    s = LLVMBuildStore(e->b, emit_lane(e, v, i), emit_at(e, low, (uint64_t)p->at[i] + k * a->bytes));
+                    LLVMSetAlignment(s, a->bytes);
+                }
+            }
+    }
+}
+
+/* ---- Some lanes ---- */
+
+static bool has_masks(const struct emit *e, const struct access *a)
+{
+    return e->shape.isa == JIT_ISA_V4 || (e->shape.isa == JIT_ISA_V3 && a->bytes >= 4);
+}
+
+static void masked_rows(struct emit *e, const struct access *a, V low, const struct places *p, V *values)
+{
+    unsigned n = p->row ? VG_WARP : chunk_lanes(e, a);
+    V lanes = emit_lanes(e, e->mask), parts[VG_WARP], v = NULL;
+    LLVMTypeRef overload[2] = {emit_many(e, 8 * a->bytes, n), e->ptr};
+
+    if (a->store)
+        v = access_to_memory(e, a, access_data(e, a, 0, true), true);
+    for (unsigned l = 0; l < VG_WARP; l += n) {
+        V at = emit_at(e, low, (uint64_t)p->at[l]), mask = emit_part(e, lanes, l, n);
+
+        if (a->store) {
+            V args[4] = {emit_part(e, v, l, n), at, emit_i32(e, a->bytes), mask};
+
+            emit_call(e, "llvm.masked.store", overload, 2, args, 4);
+        } else {
+            V args[4] = {at, emit_i32(e, a->bytes), mask, LLVMConstNull(overload[0])};
+
+            parts[l / n] = emit_call(e, "llvm.masked.load", overload, 2, args, 4);
+        }
+    }
+    if (!a->store)
+        values[0] = access_to_register(e, a, emit_join(e, parts, VG_WARP / n), true);
+}
+
+static V offsets(struct emit *e, const struct access *a)
+{
+    LLVMTypeRef type = LLVMTypeOf(a->offset);
+    V list[VG_WARP];
+
+    for (unsigned l = 0; l < VG_WARP; l++)
+        list[l] = LLVMConstInt(type, (uint64_t)(a->pattern->lane[l] - a->pattern->lane[0]), false);
+    return LLVMBuildAdd(e->b, emit_splat(e, a->offset), LLVMConstVector(list, VG_WARP), "");
+}
+
+/* ---- Putting it together ---- */
+
+/* Who touches memory, should the hardware stop it. In shared memory it does not. */
+static void note(struct emit *e, const struct access *a, const struct places *p, V low)
+{
+    V list[VG_WARP], table;
+    LLVMTypeRef type = emit_vector(e->i32);
+
+    if (a->shared)
+        return;
+    access_note(e, a, p->row ? a->total : JIT_STEP_TABLE, low);
+    if (p->row)
+        return;
+    for (unsigned l = 0; l < VG_WARP; l++)
+        list[l] = emit_i32(e, (uint32_t)p->at[l]);
+    table = LLVMAddGlobal(e->module, type, "places");
+    LLVMSetInitializer(table, LLVMConstVector(list, VG_WARP));
+    LLVMSetGlobalConstant(table, true);
+    LLVMSetLinkage(table, LLVMPrivateLinkage);
+    LLVMBuildStore(e->b, table, emit_at(e, e->env, offsetof(struct jit_env, table)));
+}
+
+/* Lanes are inside when the lowest and the highest are; that is one comparison, and aligned addresses another, or none. */
+static V is_good(struct emit *e, const struct access *a, const struct places *p, V low)
+{
+    V good = access_fits(e, a, low, p->span);
+
+    return alignment(a) == ALIGNED ? good : LLVMBuildAnd(e->b, good, access_aligned(e, a, low), "");
+}
+
+/* The lanes of the mask alone. Not taken for all lanes: CPUs are slow at masked stores. */
+static void some_lanes(struct emit *e, const struct access *a, V low, const struct places *p, bool rows, V *values)
+{
+    struct access vector = *a;
+
+    if (rows) {
+        masked_rows(e, a, low, p, values);
+        return;
+    }
+    vector.offset = offsets(e, a);
+    access_each(e, &vector, values);
+}
+
+bool access_pattern(struct emit *e, struct access *a)
+{
+    bool full = LLVMIsConstant(e->mask), inside = surely_inside(e, a), rows, some;
+    LLVMBasicBlockRef fast, part = NULL, slow = NULL;
+    struct ways w = {.n = 0};
+    struct places p;
+    V low, at;
+
+    if (!find_places(a, &p) || alignment(a) == MISALIGNED)
+        return false;
+    inside &= alignment(a) == ALIGNED;
+    rows = a->n == 1 && all_rows(e, a, &p) && has_masks(e, a);
+    some = !full && (rows || (e->shape.isa == JIT_ISA_V4 && (!a->store || a->bytes >= 4)));
+    low = LLVMBuildSub(e->b, access_widen(e, a->offset), emit_i64(e, (uint64_t)p.first), "");
+    w.join = emit_block(e, "accessed");
+    fast = emit_block(e, "fast");
+    if (!inside || (!full && !some))
+        slow = emit_block(e, "slow");
+    if (inside)
+        LLVMBuildBr(e->b, fast);
+    else
+        emit_branch(e, is_good(e, a, &p, low), fast, slow);
+    LLVMPositionBuilderAtEnd(e->b, fast);
+    low = LLVMBuildAdd(e->b, a->base, low, "");
+    note(e, a, &p, low);
+    at = access_pointer(e, low);
+    if (!full) {
+        LLVMBasicBlockRef all = emit_block(e, "all");
+
+        part = some ? emit_block(e, "some") : slow;
+        emit_branch(e, LLVMBuildICmp(e->b, LLVMIntEQ, e->mask, emit_i32(e, ~0u), ""), all, part);
+        LLVMPositionBuilderAtEnd(e->b, all);
+    }
+    if (a->store)
+        store_all(e, a, at, &p);
+    else
+        load_all(e, a, at, &p, w.values[0]);
+    access_end_way(e, &w, true);
+    LLVMBuildBr(e->b, w.join);
+    if (some) {
+        LLVMPositionBuilderAtEnd(e->b, part);
+        some_lanes(e, a, at, &p, rows, w.values[w.n]);
+        access_end_way(e, &w, true);
+        LLVMBuildBr(e->b, w.join);
+    }
+    if (slow) {
+        LLVMPositionBuilderAtEnd(e->b, slow);
+        access_operation_way(e, a, &w);
+    }
+    access_join_ways(e, a, &w);
+    return true;
+}
