@@ -168,7 +168,7 @@ static void reap(struct job *j)
     running--;
     if (!WIFEXITED(status) || WEXITSTATUS(status)) {
         lasting = explain(j, status, why, sizeof why);
-        vg_log(VG_LOG_WARN, "a kernel stays with the interpreter: %s", why);
+        vg_log(VG_LOG_WARN, "a kernel is not compiled: %s", why);
         g_strlcpy(e.why, why, sizeof e.why);
         done = !ftruncate(j->file, 0) && finish_file(j, &e);
     } else {
