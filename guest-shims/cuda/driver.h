@@ -90,6 +90,7 @@ struct vgpu_driver {
     struct vgpu_channel channel;
     struct vgpu_memory memory;
     bool open;                /* channel and memory exist */
+    uint64_t heap;            /* of kernels, when it is larger than what they have anyway; else 0 */
     struct CUctx_st primary;
     unsigned primary_retained;
     unsigned contexts;        /* alive */

@@ -130,6 +130,7 @@ int vgpu_open_locked(void)
         vgpu_channel_close(&d->channel);
     else
         d->open = true;
+    d->heap = 0;
     return status;
 }
 

@@ -4,7 +4,8 @@
 
 #include "cuda/driver.h"
 
-enum { LIMIT_STACK, LIMIT_PRINTF, LIMIT_HEAP, LIMIT_SYNC_DEPTH, LIMIT_PENDING, LIMIT_L2_FETCH, LIMIT_PERSISTING_L2, LIMITS };
+enum { LIMIT_STACK, LIMIT_PRINTF, LIMIT_HEAP, LIMIT_SYNC_DEPTH, LIMIT_PENDING, LIMIT_L2_FETCH, LIMIT_PERSISTING_L2,
+       LIMIT_SHARED, LIMIT_CIG, LIMIT_CIG_SHARED, LIMITS };
 
 /* What is reported before anything was set. */
 static const size_t default_limits[LIMITS] = {
@@ -17,6 +18,14 @@ void vgpu_limits_reset(struct CUctx_st *context)
     memcpy(context->limits, default_limits, sizeof default_limits);
 }
 
+/* Kernels launch none themselves, and on newer devices cannot wait for those that they could launch; graphics runs nowhere. */
+static bool is_limit(int limit, bool settable)
+{
+    if (limit == LIMIT_SYNC_DEPTH)
+        return vgpu_profile()->cc_major < 9;
+    return limit >= 0 && limit < (settable ? LIMIT_SHARED : LIMIT_CIG_SHARED);
+}
+
 CUresult impl_cuCtxGetLimit(size_t *value, CUlimit limit)
 {
     struct CUctx_st *context;
@@ -24,34 +33,65 @@ CUresult impl_cuCtxGetLimit(size_t *value, CUlimit limit)
 
     if (!status && !value)
         status = CUDA_ERROR_INVALID_VALUE;
-    if (!status && (limit < 0 || limit >= LIMITS))
+    if (!status && !is_limit(limit, false))
         status = CUDA_ERROR_UNSUPPORTED_LIMIT;
     if (!status)
-        *value = context->limits[limit];
+        *value = limit == LIMIT_SHARED ? (size_t)vgpu_attribute(ATTR_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN) : context->limits[limit];
     return status;
 }
 
-/* What the executor has for kernels is fixed: a heap of the default's size, and a stack beyond what their frames are known to
- * need. Smaller values are kept and reported, larger ones are refused. The print area is emptied while one waits, and the L2
- * sizes are hints: any value will do. */
-static const size_t largest_limits[LIMITS] = {
-    [LIMIT_STACK] = 16u << 10, [LIMIT_HEAP] = 8u << 20,
-};
+enum { STACK_GIVEN = 16 << 10, STACK_MAX = 256 << 10, HEAP_GIVEN = 8 << 20, L2_FETCH_MAX = 128 };
+#define HEAP_MAX (UINT64_C(64) << 30)
 
+/* A larger heap is device memory like any other: it counts, and is there at once. All contexts share it, until a kernel has
+ * used it. */
+static int set_heap(uint64_t bytes)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    struct vgpu_cmd_heap_place command = {.size = HEAP_GIVEN};
+
+    if (bytes > HEAP_MAX)
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    while (command.size < bytes)
+        command.size *= 2;
+    pthread_mutex_lock(&lock);
+    uint64_t before = vgpu_driver.heap;
+    int status = vgpu_memory_alloc(&vgpu_driver.memory, command.size, VGPU_RANGE_INTERNAL, 0, &vgpu_driver, &command.va);
+    if (!status) {
+        status = vgpu_call(&vgpu_driver.channel, VGPU_CMD_HEAP_PLACE, &command, sizeof command, NULL, 0, NULL);
+        uint64_t unused = status ? command.va : before;
+        if (!status)
+            vgpu_driver.heap = command.va;
+        if (unused)
+            vgpu_memory_free(&vgpu_driver.memory, unused, 1u << VGPU_RANGE_INTERNAL);
+    }
+    pthread_mutex_unlock(&lock);
+    return status;
+}
+
+static int set_stack(size_t bytes)
+{
+    struct vgpu_cmd_stack_size command = {.bytes = (uint32_t)bytes};
+
+    return bytes > STACK_MAX ? CUDA_ERROR_INVALID_VALUE
+                             : vgpu_call(&vgpu_driver.channel, VGPU_CMD_STACK_SIZE, &command, sizeof command, NULL, 0, NULL);
+}
+
+/* Kernels always have the heap and the stack of which a limit up to its GIVEN asks. The print area is emptied while one waits, and
+ * the L2 sizes are hints: any value will do. */
 CUresult impl_cuCtxSetLimit(CUlimit limit, size_t value)
 {
     struct CUctx_st *context;
     int status = vgpu_enter(&context);
 
-    if (!status && (limit < 0 || limit >= LIMITS))
+    if (!status && !is_limit(limit, true))
         status = CUDA_ERROR_UNSUPPORTED_LIMIT;
-    if (!status && limit == LIMIT_L2_FETCH && value > 128)
+    if (!status && limit == LIMIT_L2_FETCH && value > L2_FETCH_MAX)
         status = CUDA_ERROR_INVALID_VALUE;
-    if (!status && largest_limits[limit] && value > largest_limits[limit]) {
-        vgpu_log(VGPU_LOG_WARN, "cuCtxSetLimit: %zu is more than this device has for limit %d (%zu)", value, limit,
-                 largest_limits[limit]);
-        status = CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (!status && limit == LIMIT_HEAP && value > HEAP_GIVEN && value > context->limits[LIMIT_HEAP])
+        status = set_heap(value);
+    if (!status && limit == LIMIT_STACK && value > STACK_GIVEN && value > context->limits[LIMIT_STACK])
+        status = set_stack(value);
     if (!status)
         context->limits[limit] = value;
     return status;

@@ -4,9 +4,10 @@
  *   main.c     start, sleeping and waking, the end
  *   ring.c     commands out of the ring, answers              commands 0x01 to 0x03
  *   memory.c   extents, mappings, copies            commands 0x10 to 0x19
- *   module.c   images, functions, variables         commands 0x20 to 0x25
+ *   module.c   images, functions, variables         commands 0x20 to 0x26
  *   launch.c   kernels                              command  0x30, on pool.c and an engine
  *   heap.c     device malloc and free
+ *   limits.c   where the heap is, how large stacks are   commands 0x31 to 0x32
  *   library.c  what cuBLAS asks for                 commands 0x50 to 0x51, on blas/
  *
  * Handlers are named vgx_cmd_* and called by the generated decoder (ring_decode.h) with sizes already checked; everything
@@ -86,7 +87,8 @@ struct vgx {
     uint64_t function_next;
     uint64_t grid_workspace;    /* 64 bytes for cooperative launches, 0 before the first */
 
-    struct vgx_heap *heap;      /* device malloc's, NULL before the first kernel that may call it */
+    struct vgx_heap *heap;      /* device malloc's; NULL before the first kernel that may call it, unless the guest placed it */
+    bool heap_used;
 
     struct vg_pool *pool;
     uint64_t launches;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Device malloc and free: a buddy allocator over a fixed range of addresses, whose book-keeping is out of the kernels' reach. */
+/* Device malloc and free: a buddy allocator over a range of addresses, whose book-keeping is out of the kernels' reach. */
 #ifndef VGPU_EXECUTOR_HEAP_H
 #define VGPU_EXECUTOR_HEAP_H
 
@@ -9,10 +9,13 @@
 
 struct vgx_heap;
 
-/* A heap of VGX_HEAP_SIZE bytes at 'base', which is not touched; NULL without memory for the book-keeping. */
-struct vgx_heap *vgx_heap_new(uint64_t base);
+#define VGX_HEAP_MAX (UINT64_C(64) << 30)
 
-/* n bytes, aligned to 16 and more; 0 when n is 0 or no room is left. 'heap' is void for struct vg_launch's sake. Not for several
+/* A heap of 'size' bytes (a power of two, VGX_HEAP_SIZE to VGX_HEAP_MAX) at 'base', which is not touched; NULL without memory for
+ * the book-keeping. Freed by free(). */
+struct vgx_heap *vgx_heap_new(uint64_t base, uint64_t size);
+
+/* n bytes, aligned to 16 and to 'size' / 2^23; 0 when n is 0 or no room is left. 'heap' is void for struct vg_launch's sake. Not for several
  * threads at once. */
 uint64_t vgx_heap_malloc(void *heap, uint64_t n);
 

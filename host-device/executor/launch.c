@@ -40,7 +40,8 @@ static bool give_heap(struct vgx *x, struct vg_launch *launch)
     uint64_t base = x->heap ? 0 : vgx_image_alloc(x, VGX_HEAP_SIZE);
 
     if (base)
-        x->heap = vgx_heap_new(base);
+        x->heap = vgx_heap_new(base, VGX_HEAP_SIZE);
+    x->heap_used = true;
     launch->malloc = vgx_heap_malloc;
     launch->free = vgx_heap_free;
     launch->malloc_arg = x->heap;
@@ -94,7 +95,7 @@ uint32_t vgx_cmd_launch(void *executor, const struct vgpu_cmd_launch *c, const v
         launch.grid_workspace = x->grid_workspace;
     }
 
-    if ((x->heap || ptx_find_function(f->module->ptx, "malloc")) && !give_heap(x, &launch))
+    if ((x->heap_used || ptx_find_function(f->module->ptx, "malloc")) && !give_heap(x, &launch))
         return vgx_fail(x, CU_OUT_OF_MEMORY, "no memory for the heap of kernels");
 
     vgx_engine_begin(&f->engine, f->kernel, f->ptx->name, &launch);

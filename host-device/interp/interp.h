@@ -26,6 +26,13 @@ struct interp_kernel *interp_kernel_new(struct ptx_module *m, struct ptx_functio
                                         struct ptx_error *err);
 void interp_kernel_free(struct interp_kernel *k);
 
+/* Bytes a thread for calls whose depth is not known and for alloca, of kernels that are lowered from now on; at least the 16 KiB
+ * that they have without. */
+#define INTERP_MAX_STACK (256u << 10)
+void interp_set_stack(uint32_t bytes);
+/* What a kernel has; 0 when it needs none. */
+uint32_t interp_kernel_stack(const struct interp_kernel *k);
+
 /* Worker 'index' (0, 1, ...) of its process, with its own slots of shared and local memory in the window; used by one thread
  * at a time. */
 struct interp_worker *interp_worker_new(unsigned index);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOCAL_STACK (16u << 10) /* bytes a lane for calls, where their depth is not known, and for alloca */
+#define STACK_MIN (16u << 10)
 
 void lower_fail(struct lower *lo, const char *fmt, ...)
 {
@@ -182,6 +182,18 @@ static void want_all(struct lower *lo)
 
 /* ---- The kernel ---- */
 
+static _Atomic uint32_t stack_bytes = STACK_MIN;
+
+void interp_set_stack(uint32_t bytes)
+{
+    stack_bytes = bytes > STACK_MIN ? align_up(bytes, 32) : STACK_MIN;
+}
+
+uint32_t interp_kernel_stack(const struct interp_kernel *k)
+{
+    return k->stack;
+}
+
 static void finish(struct lower *lo)
 {
     struct interp_kernel *k = lo->k;
@@ -196,7 +208,8 @@ static void finish(struct lower *lo)
     for (uint32_t i = 0; k->has_stack && i < k->m->nfunctions; i++)
         if (k->funcs[i].code && &k->funcs[i] != k->entry)
             local += 2 * k->funcs[i].local_bytes;
-    k->local_stride = align_up(local + (k->has_stack ? LOCAL_STACK : 0), 32);
+    k->stack = k->has_stack ? stack_bytes : 0;
+    k->local_stride = align_up(local + k->stack, 32);
 }
 
 struct interp_kernel *interp_kernel_new(struct ptx_module *m, struct ptx_function *f, const struct vg_binding *b,

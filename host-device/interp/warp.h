@@ -108,6 +108,7 @@ struct interp_kernel {
     struct special *specials;
     uint32_t n_specials, special_bytes;
     uint32_t local_stride;       /* bytes of local memory a lane */
+    uint32_t stack;              /* of these, for the stack */
     struct interp_native *_Atomic native; /* compiled code, or NULL */
     bool has_stack;              /* it calls, or allocates on the stack */
 };

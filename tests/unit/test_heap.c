@@ -92,13 +92,33 @@ static void units(void)
     is_u64(vgx_heap_malloc(h, VGX_HEAP_SIZE), BASE, "and joins its neighbours");
 }
 
+/* Larger heaps are divided more coarsely. */
+static void large(void)
+{
+    uint64_t size = UINT64_C(1) << 30, unit = size >> 23, a, b;
+    struct vgx_heap *big = vgx_heap_new(BASE, size);
+
+    ok(big != NULL, "a heap of 1 GiB");
+    a = vgx_heap_malloc(big, 1);
+    b = vgx_heap_malloc(big, unit + 1);
+    ok(a == BASE && b == BASE + 2 * unit, "its units are larger");
+    is_u64(vgx_heap_malloc(big, size / 2), BASE + size / 2, "half of it");
+    ok(!vgx_heap_malloc(big, size / 2), "the other half is in use");
+    vgx_heap_free(big, a);
+    vgx_heap_free(big, b);
+    vgx_heap_free(big, BASE + size / 2);
+    is_u64(vgx_heap_malloc(big, size), BASE, "whole again");
+    free(big);
+}
+
 int main(void)
 {
-    h = vgx_heap_new(BASE);
+    h = vgx_heap_new(BASE, VGX_HEAP_SIZE);
     ok(h != NULL, "a heap");
     edges();
     many();
     units();
+    large();
     free(h);
     return tap_done();
 }
