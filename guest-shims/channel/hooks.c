@@ -166,13 +166,18 @@ bool vgpu_log_wants(enum vgpu_log_level level)
     return (int)level <= hooks.level;
 }
 
+void (*vgpu_log_sink)(enum vgpu_log_level level, const char *text);
+
 void vgpu_log(enum vgpu_log_level level, const char *fmt, ...)
 {
     char text[LINE_MAX_];
     int saved = errno;
+    void (*sink)(enum vgpu_log_level, const char *) = __atomic_load_n(&vgpu_log_sink, __ATOMIC_ACQUIRE);
     va_list ap;
 
-    if (!vgpu_log_wants(level))
+    if (level > VGPU_LOG_WARN)
+        sink = NULL;
+    if (!vgpu_log_wants(level) && !sink)
         return;
     va_start(ap, fmt);
     errno = saved; /* for %m */
@@ -180,7 +185,9 @@ void vgpu_log(enum vgpu_log_level level, const char *fmt, ...)
     va_end(ap);
     if (n >= (int)sizeof text)
         n = (int)sizeof text - 1;
-    if (n >= 0)
+    if (n >= 0 && sink)
+        sink(level, text);
+    if (n >= 0 && vgpu_log_wants(level))
         write_line(level, text, n);
     errno = saved;
 }

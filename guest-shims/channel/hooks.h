@@ -26,6 +26,8 @@ extern const char *const vgpu_log_name;
 /* One line, without its newline. errno is left alone. Any thread. */
 void vgpu_log(enum vgpu_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool vgpu_log_wants(enum vgpu_log_level level);
+/* Gets each warning and error too, whatever the level; NULL: nobody. */
+extern void (*vgpu_log_sink)(enum vgpu_log_level level, const char *text);
 
 /* Above 0 while a _ptds or _ptsz call without a stream argument runs on this thread: its work goes to the
  * per-thread default stream. Where the call has a stream argument, the wrapper has replaced the null stream by

@@ -301,6 +301,8 @@ void vgpu_graphs_destroy(struct CUctx_st *context);
 
 /* ---- other ---- */
 
+/* From now on what is logged is kept for cuLogs... */
+void vgpu_logs_begin(void);
 void vgpu_pools_forget(struct CUctx_st *context);
 
 #endif

@@ -80,6 +80,7 @@ CUresult impl_cuInit(uint32_t flags)
         return CUDA_ERROR_NOT_INITIALIZED;
     if (ending)
         return CUDA_ERROR_DEINITIALIZED;
+    vgpu_logs_begin();
     pthread_mutex_lock(&vgpu_driver.lock);
     int status = init_locked();
     pthread_mutex_unlock(&vgpu_driver.lock);

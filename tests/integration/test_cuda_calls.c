@@ -159,6 +159,94 @@ static void test_pointers(void)
     OK(cuMemHostUnregister(page), "unregistered");
 }
 
+static unsigned told;
+static char last[300];
+
+static void log_line(void *data, CUlogLevel level, char *message, size_t length)
+{
+    told += *(unsigned *)data;
+    snprintf(last, sizeof last, "%d %.*s", level, (int)length, message);
+    cuModuleLoadData(&(CUmodule){0}, "nor is this"); /* what a callback causes is not told again */
+}
+
+static void test_logs(void)
+{
+    CUlogIterator here, again;
+    CUlogsCallbackHandle handle;
+    CUmodule module;
+    char text[4096], path[64];
+    size_t size = sizeof text;
+    unsigned one = 1;
+
+    OK(cuLogsCurrent(&here, 0), "cuLogsCurrent");
+    again = here;
+    OK(cuLogsDumpToMemory(&again, text, &size, 0), "nothing yet");
+    is_u64(size, 0, "since then");
+    OK(cuLogsRegisterCallback(log_line, &one, &handle), "a callback");
+    is_u64(cuModuleLoadData(&module, ".version 7.0 .target sm_50 .address_size 64 .entry k() { bad; }"), 218, "an error");
+    is_u64(told, 1, "is told");
+    ok(strstr(last, "module refused") && strstr(last, "[CUDA][W]") && *last == '1', "what and how bad it is");
+    OK(cuLogsUnregisterCallback(handle), "no callback");
+    is_u64(cuLogsUnregisterCallback(handle), CUDA_ERROR_INVALID_VALUE, "any more");
+    cuModuleLoadData(&module, ".version 7.0 .target sm_50 .address_size 64 .entry k() { worse; }");
+    is_u64(told, 1, "nobody is told");
+    size = sizeof text;
+    OK(cuLogsDumpToMemory(&here, text, &size, 0), "all of it");
+    ok(size == strlen(text) && strstr(text, "bad") && strstr(text, "worse") && text[size - 1] == '\n', "is there");
+    size = sizeof text;
+    OK(cuLogsDumpToMemory(&here, text, &size, 0), "nothing");
+    is_u64(size, 0, "is left");
+    size = 10;
+    is_u64(cuLogsDumpToMemory(NULL, text, &size, 0), CUDA_ERROR_INVALID_VALUE, "ten bytes");
+    is_u64(size, 0, "hold nothing");
+    size = 150;
+    OK(cuLogsDumpToMemory(NULL, text, &size, 0), "a hundred and fifty");
+    ok(size < 150 && !strstr(text, "bad") && strstr(text, "worse") && strstr(text, "truncated"), "hold the latest");
+    for (int i = 0; i < 150; i++)
+        cuModuleLoadData(&module, ".version 7.0 .target sm_50 .address_size 64 .entry k() { many; }");
+    snprintf(path, sizeof path, "%s.log", hostd_dir);
+    OK(cuLogsDumpToFile(NULL, path, 0), "into a file");
+    FILE *file = fopen(path, "r");
+    int lines = 0;
+    while (file && fgets(text, sizeof text, file))
+        lines++;
+    if (file)
+        fclose(file);
+    unlink(path);
+    is_u64((unsigned)lines, 101, "a hundred lines, and that there were more");
+    is_u64(cuLogsDumpToFile(NULL, "/nonexistent/file", 0), CUDA_ERROR_INVALID_VALUE, "no file");
+    is_u64(cuLogsCurrent(&here, 1), CUDA_ERROR_INVALID_VALUE, "flags");
+}
+
+static void test_dot(void)
+{
+    CUgraph graph, child;
+    CUgraphNode a, b, c;
+    CUDA_MEMSET_NODE_PARAMS fill = {0x1000, 0, 7, 4, 10, 1};
+    char path[64], text[4096];
+
+    OK(cuGraphCreate(&graph, 0), "graph");
+    OK(cuGraphCreate(&child, 0), "another");
+    OK(cuGraphAddEmptyNode(&a, child, NULL, 0), "a node in it");
+    OK(cuGraphAddMemsetNode(&a, graph, NULL, 0, &fill, NULL), "memset");
+    OK(cuGraphAddEmptyNode(&b, graph, &a, 1), "then nothing");
+    OK(cuGraphAddChildGraphNode(&c, graph, &b, 1, child), "then the other graph");
+    snprintf(path, sizeof path, "%s.dot", hostd_dir);
+    OK(cuGraphDebugDotPrint(graph, path, 1), "cuGraphDebugDotPrint");
+    FILE *file = fopen(path, "r");
+    size_t n = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    if (file)
+        fclose(file);
+    text[n] = 0;
+    unlink(path);
+    ok(strstr(text, "digraph") && strstr(text, "MEMSET") && strstr(text, "value 7, 10 x 1 elements of 4") &&
+           strstr(text, "\"graph_0_node_0\" -> \"graph_0_node_1\"") && strstr(text, "cluster_1"), "what is in it");
+    is_u64(cuGraphDebugDotPrint(graph, "/nonexistent/file", 0), CUDA_ERROR_OPERATING_SYSTEM, "no file");
+    is_u64(cuGraphDebugDotPrint((CUgraph)&graph, path, 0), CUDA_ERROR_INVALID_VALUE, "no graph");
+    OK(cuGraphDestroy(graph), "destroyed");
+    OK(cuGraphDestroy(child), "destroyed");
+}
+
 int main(int argc, char **argv)
 {
     CUcontext context;
@@ -173,6 +261,8 @@ int main(int argc, char **argv)
     test_handles();
     test_pools();
     test_pointers();
+    test_logs();
+    test_dot();
     OK(cuCtxDestroy_v2(context), "destroyed");
     return tap_done();
 }
