@@ -53,6 +53,7 @@ struct fx_launch {
     bool cooperative, keep_out;
     uint64_t workspace;
     const volatile uint32_t *cancel;
+    void (*between)(void *kernel); /* before blocks of worker 0, which then starts without code */
 };
 
 static inline void fx_print(void *arg, const char *text, size_t n)
@@ -133,7 +134,10 @@ static inline bool fx_run_(const char *body, const struct fx_launch *x)
     snprintf(text, n, "%s%s\n%s%s\nret;\n}\n", FX_MODULE, x->before ? x->before : "", FX_HEAD, body);
     m = ptx_module_open(text, strlen(text), &fx.err);
     if (m && (k = fx_lower(m, &binding))) {
-        fx_compile(k, &launch);
+        launch.between_blocks = x->between;
+        launch.between_arg = k;
+        if (!x->between)
+            fx_compile(k, &launch);
         if (fx.pool) {
             vg_pool_launch(fx.pool, k, &launch, &fx.fault);
         } else {
