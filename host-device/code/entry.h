@@ -20,7 +20,7 @@ enum code_status { CODE_READY = 1, CODE_REFUSED };
 
 struct code_entry {
     char magic[8];
-    uint8_t sum[32];            /* SHA-256 of this struct with the field zero, then the code */
+    uint64_t sum[4];            /* checksum of this struct with the field zero, then the code */
     uint8_t key[CODE_KEY_SIZE]; /* of the request */
     uint32_t status;
     uint32_t instructions, operations, milliseconds;
@@ -28,8 +28,8 @@ struct code_entry {
     char why[256];              /* refused: the reason */
 };
 
-/* The checksum of entry and code. */
-void code_entry_sum(const struct code_entry *e, const void *code, uint8_t sum[32]);
+/* The checksum of entry and code. It finds damage; whom to trust is decided by who may write where. */
+void code_entry_sum(const struct code_entry *e, const void *code, uint64_t sum[4]);
 /* What n bytes say is an entry for this key: everything but the checksum. */
 bool code_entry_plausible(const struct code_entry *e, uint64_t n, const uint8_t key[CODE_KEY_SIZE]);
 /* And the checksum: n bytes of a whole file. */
