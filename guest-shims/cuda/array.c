@@ -78,7 +78,7 @@ CUresult impl_cuArray3DCreate_v2(CUarray *result, const CUDA_ARRAY3D_DESCRIPTOR 
 CUresult impl_cuArrayCreate_v2(CUarray *array, const CUDA_ARRAY_DESCRIPTOR *flat)
 {
     if (!flat)
-        return CUDA_ERROR_INVALID_VALUE;
+        return vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
     struct CUDA_ARRAY3D_DESCRIPTOR shape = {flat->width, flat->height, 0, flat->format, flat->channels, 0};
     return impl_cuArray3DCreate_v2(array, &shape);
 }

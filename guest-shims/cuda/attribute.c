@@ -96,7 +96,7 @@ static int launch_of(CUgraphNode node, struct vgpu_cmd_launch **launch)
 CUresult impl_cuGraphKernelNodeGetAttribute(CUgraphNode node, CUkernelNodeAttrID attribute, CUkernelNodeAttrValue *value)
 {
     struct vgpu_cmd_launch *launch;
-    int status = value ? launch_of(node, &launch) : CUDA_ERROR_INVALID_VALUE;
+    int status = value ? launch_of(node, &launch) : vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
 
     if (status)
         return status;
@@ -114,7 +114,7 @@ CUresult impl_cuGraphKernelNodeSetAttribute(CUgraphNode node, CUkernelNodeAttrID
                                             const CUkernelNodeAttrValue *value)
 {
     struct vgpu_cmd_launch *launch, changed;
-    int cooperative, status = value ? launch_of(node, &launch) : CUDA_ERROR_INVALID_VALUE;
+    int cooperative, status = value ? launch_of(node, &launch) : vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
 
     if (status)
         return status;

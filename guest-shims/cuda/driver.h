@@ -110,6 +110,13 @@ int vgpu_attribute(int attribute);
 
 /* Each entry point begins with one of these: 0, or what it returns. */
 int vgpu_enter_init(void);                         /* needs cuInit */
+/* What a call returns that looks at its arguments before it begins with one: ERROR, but first that cuInit is missing. */
+static inline int vgpu_refuse(int error)
+{
+    int status = vgpu_enter_init();
+
+    return status ? status : error;
+}
 int vgpu_enter_device(CUdevice device);            /* and a device that exists */
 int vgpu_enter(struct CUctx_st **context);         /* and a current, living context without a sticky error */
 int vgpu_enter_any(struct CUctx_st **context);     /* the same; where none is current the primary one, which then stays */

@@ -65,7 +65,7 @@ CUresult impl_cuGraphInstantiate(CUgraphExec *exec, CUgraph graph, CUgraphNode *
 CUresult impl_cuGraphInstantiateWithParams(CUgraphExec *exec, CUgraph graph, CUDA_GRAPH_INSTANTIATE_PARAMS *params)
 {
     if (!params)
-        return CUDA_ERROR_INVALID_VALUE;
+        return vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
     int status = instantiate(exec, graph, params->flags);
     params->error_node = NULL;
     params->result = status ? 1 : 0;
@@ -229,7 +229,7 @@ CUresult impl_cuGraphExecChildGraphNodeSetParams(CUgraphExec exec, CUgraphNode n
 CUresult impl_cuGraphExecNodeSetParams(CUgraphExec exec, CUgraphNode node, CUgraphNodeParams *params)
 {
     struct CUgraphNode_st *found;
-    int status = params ? vgpu_node_in(exec, node, params->type, &found) : CUDA_ERROR_INVALID_VALUE;
+    int status = params ? vgpu_node_in(exec, node, params->type, &found) : vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
 
     return status ? status : impl_cuGraphNodeSetParams(found, params);
 }
@@ -305,7 +305,7 @@ CUresult impl_cuGraphExecUpdate_v2(CUgraphExec exec, CUgraph graph, CUgraphExecU
 CUresult impl_cuGraphExecUpdate(CUgraphExec exec, CUgraph graph, CUgraphNode *error_node, CUgraphExecUpdateResult *result)
 {
     struct CUgraphExecUpdateResultInfo info = {0};
-    int status = error_node && result ? impl_cuGraphExecUpdate_v2(exec, graph, &info) : CUDA_ERROR_INVALID_VALUE;
+    int status = error_node && result ? impl_cuGraphExecUpdate_v2(exec, graph, &info) : vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
 
     if (error_node)
         *error_node = info.node;

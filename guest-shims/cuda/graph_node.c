@@ -175,7 +175,7 @@ CUresult impl_cuGraphAddKernelNode_v2(CUgraphNode *result, CUgraph graph, const 
                                       const CUDA_KERNEL_NODE_PARAMS *params)
 {
     if (!params)
-        return CUDA_ERROR_INVALID_VALUE;
+        return vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
     ADD(NODE_KERNEL, kernel_contents(node, params));
 }
 
@@ -236,7 +236,7 @@ CUresult impl_cuGraphAddKernelNode(CUgraphNode *result, CUgraph graph, const CUg
                                    const CUDA_KERNEL_NODE_PARAMS_v1 *params)
 {
     if (!params)
-        return CUDA_ERROR_INVALID_VALUE;
+        return vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
     struct CUDA_KERNEL_NODE_PARAMS full = from_v1(params);
     return impl_cuGraphAddKernelNode_v2(result, graph, dependencies, count, &full);
 }
@@ -244,7 +244,7 @@ CUresult impl_cuGraphAddKernelNode(CUgraphNode *result, CUgraph graph, const CUg
 CUresult impl_cuGraphKernelNodeSetParams(CUgraphNode node, const CUDA_KERNEL_NODE_PARAMS_v1 *params)
 {
     if (!params)
-        return CUDA_ERROR_INVALID_VALUE;
+        return vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
     struct CUDA_KERNEL_NODE_PARAMS full = from_v1(params);
     return impl_cuGraphKernelNodeSetParams_v2(node, &full);
 }
@@ -252,7 +252,7 @@ CUresult impl_cuGraphKernelNodeSetParams(CUgraphNode node, const CUDA_KERNEL_NOD
 CUresult impl_cuGraphKernelNodeGetParams(CUgraphNode node, CUDA_KERNEL_NODE_PARAMS_v1 *params)
 {
     struct CUDA_KERNEL_NODE_PARAMS full;
-    int status = params ? impl_cuGraphKernelNodeGetParams_v2(node, &full) : CUDA_ERROR_INVALID_VALUE;
+    int status = params ? impl_cuGraphKernelNodeGetParams_v2(node, &full) : vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
 
     if (!status)
         memcpy(params, &full, sizeof *params);
@@ -267,7 +267,7 @@ CUresult impl_cuGraphAddMemcpyNode(CUgraphNode *result, CUgraph graph, const CUg
                                    const CUDA_MEMCPY3D *params, CUcontext context)
 {
     if (!params)
-        return CUDA_ERROR_INVALID_VALUE;
+        return vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
     ADD(NODE_MEMCPY, SET(copy, *params));
 }
 
@@ -275,7 +275,7 @@ CUresult impl_cuGraphAddMemsetNode(CUgraphNode *result, CUgraph graph, const CUg
                                    const CUDA_MEMSET_NODE_PARAMS *params, CUcontext context)
 {
     if (!params)
-        return CUDA_ERROR_INVALID_VALUE;
+        return vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
     ADD(NODE_MEMSET, SET(fill, *params));
 }
 
@@ -283,7 +283,7 @@ CUresult impl_cuGraphAddHostNode(CUgraphNode *result, CUgraph graph, const CUgra
                                  const CUDA_HOST_NODE_PARAMS *params)
 {
     if (!params || !params->fn)
-        return CUDA_ERROR_INVALID_VALUE;
+        return vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
     ADD(NODE_HOST, SET(host, *params));
 }
 
@@ -296,7 +296,7 @@ CUresult impl_cuGraphAddEventRecordNode(CUgraphNode *result, CUgraph graph, cons
                                         CUevent event)
 {
     if (!vgpu_handle_is(event, KIND_EVENT))
-        return CUDA_ERROR_INVALID_HANDLE;
+        return vgpu_refuse(CUDA_ERROR_INVALID_HANDLE);
     ADD(NODE_RECORD_EVENT, SET(event, event));
 }
 
@@ -304,7 +304,7 @@ CUresult impl_cuGraphAddEventWaitNode(CUgraphNode *result, CUgraph graph, const 
                                       CUevent event)
 {
     if (!vgpu_handle_is(event, KIND_EVENT))
-        return CUDA_ERROR_INVALID_HANDLE;
+        return vgpu_refuse(CUDA_ERROR_INVALID_HANDLE);
     ADD(NODE_WAIT_EVENT, SET(event, event));
 }
 
@@ -321,7 +321,7 @@ CUresult impl_cuGraphAddChildGraphNode(CUgraphNode *result, CUgraph graph, const
                                        CUgraph child)
 {
     if (!vgpu_handle_is(child, KIND_GRAPH) || child == graph)
-        return CUDA_ERROR_INVALID_VALUE;
+        return vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
     if (vgpu_graph_has_memory(child))
         return CUDA_ERROR_NOT_SUPPORTED;
     ADD(NODE_GRAPH, child_contents(node, child));
@@ -410,7 +410,7 @@ CUresult impl_cuGraphAddNode_v2(CUgraphNode *result, CUgraph graph, const CUgrap
                                 const CUgraphEdgeData *data, size_t count, CUgraphNodeParams *params)
 {
     if (!params)
-        return CUDA_ERROR_INVALID_VALUE;
+        return vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
     switch (params->type) {
     case NODE_KERNEL:
         return impl_cuGraphAddKernelNode_v2(result, graph, dependencies, count, &params->as.kernel);
@@ -448,7 +448,7 @@ CUresult impl_cuGraphAddNode(CUgraphNode *result, CUgraph graph, const CUgraphNo
 CUresult impl_cuGraphNodeSetParams(CUgraphNode node, CUgraphNodeParams *params)
 {
     if (!params)
-        return CUDA_ERROR_INVALID_VALUE;
+        return vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
     switch (params->type) {
     case NODE_KERNEL:
         return impl_cuGraphKernelNodeSetParams_v2(node, &params->as.kernel);

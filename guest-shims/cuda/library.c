@@ -242,13 +242,13 @@ static int current_module(CUlibrary library, struct CUmod_st **module)
 
 CUresult impl_cuLibraryGetModule(CUmodule *module, CUlibrary library)
 {
-    return module ? current_module(library, module) : CUDA_ERROR_INVALID_VALUE;
+    return module ? current_module(library, module) : vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
 }
 
 CUresult impl_cuLibraryGetGlobal(CUdeviceptr *address, size_t *size, CUlibrary library, const char *name)
 {
     struct CUmod_st *module;
-    int status = name ? current_module(library, &module) : CUDA_ERROR_INVALID_VALUE;
+    int status = name ? current_module(library, &module) : vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
 
     return status ? status : vgpu_module_global(module, name, false, address, size);
 }
@@ -258,7 +258,7 @@ CUresult impl_cuLibraryGetManaged(CUdeviceptr *address, size_t *size, CUlibrary 
 {
     struct CUctx_st *context;
     struct CUmod_st *module;
-    int status = name ? check(library) : CUDA_ERROR_INVALID_VALUE;
+    int status = name ? check(library) : vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
 
     if (!status)
         status = vgpu_enter_any(&context);
@@ -270,7 +270,7 @@ CUresult impl_cuLibraryGetManaged(CUdeviceptr *address, size_t *size, CUlibrary 
 CUresult impl_cuLibraryGetKernelCount(uint32_t *count, CUlibrary library)
 {
     struct CUmod_st *module;
-    int status = count ? current_module(library, &module) : CUDA_ERROR_INVALID_VALUE;
+    int status = count ? current_module(library, &module) : vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
 
     if (!status)
         *count = module->function_count;
@@ -282,7 +282,7 @@ CUresult impl_cuLibraryEnumerateKernels(CUkernel *kernels, uint32_t room, CUlibr
     struct CUmod_st *module;
     char *names;
     uint32_t count;
-    int status = kernels && room ? current_module(library, &module) : CUDA_ERROR_INVALID_VALUE;
+    int status = kernels && room ? current_module(library, &module) : vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
 
     if (!status)
         status = vgpu_module_names(module, &names, &count);
@@ -326,7 +326,7 @@ static int enter_kernel(CUkernel kernel, struct CUfunc_st **function)
 
 CUresult impl_cuKernelGetFunction(CUfunction *function, CUkernel kernel)
 {
-    return function ? enter_kernel(kernel, function) : CUDA_ERROR_INVALID_VALUE;
+    return function ? enter_kernel(kernel, function) : vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
 }
 
 CUresult impl_cuKernelGetLibrary(CUlibrary *library, CUkernel kernel)

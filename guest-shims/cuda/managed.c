@@ -80,7 +80,7 @@ static bool is_location(const CUmemLocation *location)
 CUresult impl_cuMemAdvise_v2(CUdeviceptr va, size_t count, CUmem_advise advice, CUmemLocation location)
 {
     struct vgpu_allocation allocation;
-    int status = advice < 1 || advice > 6 ? CUDA_ERROR_INVALID_VALUE : enter(va, count, &allocation);
+    int status = advice < 1 || advice > 6 ? vgpu_refuse(CUDA_ERROR_INVALID_VALUE) : enter(va, count, &allocation);
     bool set = advice & 1; /* each SET is followed by its UNSET */
     int kind = (advice + 1) / 2;
 

@@ -72,7 +72,7 @@ CUresult impl_cuMemcpyPeerAsync(CUdeviceptr dst, CUcontext dst_context, CUdevice
 static int flat(const struct CUDA_MEMCPY2D *p, CUstream stream, bool async)
 {
     if (!p)
-        return CUDA_ERROR_INVALID_VALUE;
+        return vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
     struct CUDA_MEMCPY3D box = {
         .src_x = p->src_x, .src_y = p->src_y, .src_type = p->src_type, .src_host = p->src_host,
         .src_device = p->src_device, .src_array = p->src_array, .src_pitch = p->src_pitch,
@@ -100,22 +100,22 @@ CUresult impl_cuMemcpy2DAsync_v2(const CUDA_MEMCPY2D *params, CUstream stream)
 
 CUresult impl_cuMemcpy3D_v2(const CUDA_MEMCPY3D *params)
 {
-    return params ? vgpu_copy_call(vgpu_default_stream(), params, false) : CUDA_ERROR_INVALID_VALUE;
+    return params ? vgpu_copy_call(vgpu_default_stream(), params, false) : vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
 }
 
 CUresult impl_cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D *params, CUstream stream)
 {
-    return params ? vgpu_copy_call(stream, params, true) : CUDA_ERROR_INVALID_VALUE;
+    return params ? vgpu_copy_call(stream, params, true) : vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
 }
 
 CUresult impl_cuMemcpy3DPeer(const CUDA_MEMCPY3D_PEER *params)
 {
-    return params ? vgpu_copy_call(vgpu_default_stream(), &params->copy, false) : CUDA_ERROR_INVALID_VALUE;
+    return params ? vgpu_copy_call(vgpu_default_stream(), &params->copy, false) : vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
 }
 
 CUresult impl_cuMemcpy3DPeerAsync(const CUDA_MEMCPY3D_PEER *params, CUstream stream)
 {
-    return params ? vgpu_copy_call(stream, &params->copy, true) : CUDA_ERROR_INVALID_VALUE;
+    return params ? vgpu_copy_call(stream, &params->copy, true) : vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
 }
 
 /* ---- memset ---- */

@@ -32,7 +32,7 @@ CUresult impl_cuMemAlloc_v2(CUdeviceptr *va, size_t bytes)
 CUresult impl_cuMemAllocPitch_v2(CUdeviceptr *va, size_t *pitch, size_t width, size_t height, uint32_t element)
 {
     if (!pitch || !width || !height || (element != 4 && element != 8 && element != 16) || width > VGPU_WINDOW_SIZE)
-        return CUDA_ERROR_INVALID_VALUE;
+        return vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
     uint64_t row = vgpu_round_up(width, PITCH_UNIT);
     if (height > VGPU_WINDOW_SIZE / row)
         return CUDA_ERROR_OUT_OF_MEMORY;
@@ -65,7 +65,7 @@ CUresult impl_cuMemFree_v2(CUdeviceptr va)
 
 CUresult impl_cuMemAllocManaged(CUdeviceptr *va, size_t bytes, uint32_t flags)
 {
-    return flags != 1 && flags != 2 ? CUDA_ERROR_INVALID_VALUE : allocate(va, bytes, VGPU_RANGE_MANAGED, flags);
+    return flags != 1 && flags != 2 ? vgpu_refuse(CUDA_ERROR_INVALID_VALUE) : allocate(va, bytes, VGPU_RANGE_MANAGED, flags);
 }
 
 CUresult impl_cuMemHostAlloc(void **pointer, size_t bytes, uint32_t flags)
@@ -73,7 +73,7 @@ CUresult impl_cuMemHostAlloc(void **pointer, size_t bytes, uint32_t flags)
     uint64_t va;
 
     if (!pointer || (flags & ~(uint32_t)HOST_FLAGS))
-        return CUDA_ERROR_INVALID_VALUE;
+        return vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
     int status = allocate(&va, bytes, VGPU_RANGE_HOST, flags | HOST_DEVICEMAP);
     if (!status)
         *pointer = (void *)(uintptr_t)va;

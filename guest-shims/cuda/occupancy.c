@@ -145,7 +145,7 @@ static int blocks_of(const struct CUfunc_st *function, const CUlaunchConfig *con
 CUresult impl_cuOccupancyMaxPotentialClusterSize(int32_t *size, CUfunction handle, const CUlaunchConfig *config)
 {
     struct CUfunc_st *function;
-    int status = size ? enter_config(handle, config, &function) : CUDA_ERROR_INVALID_VALUE;
+    int status = size ? enter_config(handle, config, &function) : vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
 
     if (!status)
         *size = !blocks_of(function, config) ? 0 : function->nonportable_cluster ? LARGEST_CLUSTER : PORTABLE_CLUSTER;
@@ -156,7 +156,7 @@ CUresult impl_cuOccupancyMaxActiveClusters(int32_t *clusters, CUfunction handle,
 {
     struct CUfunc_st *function;
     uint32_t cluster[3];
-    int status = clusters ? enter_config(handle, config, &function) : CUDA_ERROR_INVALID_VALUE;
+    int status = clusters ? enter_config(handle, config, &function) : vgpu_refuse(CUDA_ERROR_INVALID_VALUE);
 
     if (status)
         return status;
