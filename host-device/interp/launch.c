@@ -379,7 +379,9 @@ bool interp_run(struct interp_worker *w, struct interp_kernel *k, const struct v
 {
     struct window_guard guard;
 
-    w->k = k;
+    w->k = atomic_load_explicit(k->flat, memory_order_acquire);
+    if (!w->k)
+        w->k = k;
     w->launch = launch;
     w->grid = grid;
     if (!sigsetjmp(guard.env, 0)) {

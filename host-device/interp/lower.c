@@ -2,6 +2,7 @@
 /* A kernel and all it can call, to micro-operations. */
 #include "interp/lower.h"
 #include "interp/slots.h"
+#include "ptx/flat.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -131,7 +132,7 @@ static void lower_function(struct lower *lo, uint32_t index)
     struct func *fn = &k->funcs[index];
 
     lo->fn = fn;
-    lo->f = fn->f = &k->m->functions[index];
+    lo->f = fn->f = index == k->f->index ? k->f : &k->m->functions[index];
     lo->insn = NULL;
     lo->n_code = lo->n_refs = 0;
     if (!lo->f->parsed)
@@ -223,6 +224,9 @@ struct interp_kernel *interp_kernel_new(struct ptx_module *m, struct ptx_functio
     } else {
         if (!lo.k || !(lo.k->funcs = calloc(m->nfunctions, sizeof *lo.k->funcs)) || !(lo.wanted = calloc(m->nfunctions, 1)))
             lower_out_of_memory(&lo);
+        lo.k->flat = calloc(1, sizeof *lo.k->flat);
+        if (!lo.k->flat)
+            lower_out_of_memory(&lo);
         lo.k->m = m;
         lo.k->f = f;
         lo.k->binding = *b;
@@ -249,6 +253,37 @@ struct interp_kernel *interp_kernel_new(struct ptx_module *m, struct ptx_functio
     return lo.k;
 }
 
+static struct interp_kernel *make_flat(const struct interp_kernel *k)
+{
+    struct ptx_flat *source;
+    struct interp_kernel *flat;
+    struct ptx_error err;
+
+    if (!ptx_flat_new(k->m, k->f, &source))
+        return NULL;
+    if (!source)
+        return (struct interp_kernel *)k;
+    flat = interp_kernel_new(&source->m, &source->f, &k->binding, &err);
+    if (!flat) {
+        ptx_flat_free(source);
+        return (struct interp_kernel *)k;
+    }
+    flat->source = source;
+    return flat;
+}
+
+struct interp_kernel *interp_kernel_flat(const struct interp_kernel *k)
+{
+    struct interp_kernel *flat = atomic_load(k->flat), *none = NULL;
+
+    if (!flat && (flat = make_flat(k)) && !atomic_compare_exchange_strong(k->flat, &none, flat)) {
+        if (flat != k)
+            interp_kernel_free(flat);
+        flat = none;
+    }
+    return flat;
+}
+
 void interp_kernel_free(struct interp_kernel *k)
 {
     if (!k)
@@ -267,6 +302,10 @@ void interp_kernel_free(struct interp_kernel *k)
         next = n->next;
         n->free(n);
     }
+    if (k->flat && *k->flat != k)
+        interp_kernel_free(*k->flat);
+    free(k->flat);
+    ptx_flat_free(k->source);
     free(k->funcs);
     free(k->consts);
     free(k->specials);

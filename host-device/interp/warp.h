@@ -110,6 +110,8 @@ struct interp_kernel {
     uint32_t local_stride;       /* bytes of local memory a lane */
     uint32_t stack;              /* of these, for the stack */
     struct interp_native *_Atomic native; /* compiled code, or NULL */
+    struct ptx_flat *source;     /* of a rewritten kernel: what it was made from */
+    struct interp_kernel *_Atomic *flat; /* see interp_kernel_flat() */
     bool has_stack;              /* it calls, or allocates on the stack */
 };
 
@@ -244,6 +246,11 @@ static inline void *warp_at(const struct warp *w, uint32_t ref)
 /* ---- special.c ---- */
 /* Fill the special registers of a block's warps: those that stay for the launch, or those that change with the block. */
 void special_fill(struct block *b, bool per_block);
+
+/* ---- lower.c ---- */
+/* The kernel rewritten for the compiler (ptx/flat.h), made at the first call, on any thread, and freed with k; k itself where there is
+ * nothing to rewrite, NULL when memory is short. */
+struct interp_kernel *interp_kernel_flat(const struct interp_kernel *k);
 
 /* ---- run.c: groups and control flow ---- */
 /* Run until the warp has ended (no lane present), waits, or has used up its fuel. */

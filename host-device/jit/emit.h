@@ -130,16 +130,20 @@ LLVMValueRef emit_operation_result(struct emit *e, int32_t reg);
 
 /* ---- The instructions that have code of their own. Each says whether it emitted this one ---- */
 typedef bool emit_fn(struct emit *e);
+/* The instruction calls a function that is no part of the kernel's body, nor the engine's own. */
+bool emit_calls_function(const struct emit *e);
 emit_fn emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot, emit_mma, emit_matrix, emit_half, emit_copy, emit_fields, emit_special,
-    emit_convert;
+    emit_convert, emit_calls;
 #define JIT_EMITTERS emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot, emit_mma, emit_matrix, emit_half, \
-    emit_copy, emit_fields, emit_special, emit_convert
+    emit_copy, emit_fields, emit_special, emit_convert, emit_calls
 
 /* ---- emit_leave.c: the interpreter goes on with the warp; each ends its LLVM block ---- */
 /* From the instruction being emitted on. */
 void emit_leave_here(struct emit *e);
 /* The same where this does not hold; goes on here. */
 void emit_leave_unless(struct emit *e, LLVMValueRef cond);
+/* From the next instruction on. */
+void emit_leave_behind(struct emit *e);
 /* From the start of block 'to', where lanes wait, on. */
 void emit_leave_edge(struct emit *e, uint32_t to);
 

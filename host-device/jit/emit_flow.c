@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "jit/refuse.h"
+#include "jit/meet.h"
 
 /* ---- Calls out ---- */
 
@@ -182,7 +182,7 @@ static bool is_pure(const struct ptx_insn *i)
         PTX_OP_call, PTX_OP_trap, PTX_OP_brkpt, PTX_OP_ld, PTX_OP_ldu, PTX_OP_st, PTX_OP_atom, PTX_OP_red, PTX_OP_cp,
         PTX_OP_bar, PTX_OP_barrier, PTX_OP_nanosleep, PTX_OP_shfl, PTX_OP_vote, PTX_OP_match, PTX_OP_redux, PTX_OP_elect,
         PTX_OP_mma, PTX_OP_wmma, PTX_OP_ldmatrix, PTX_OP_stmatrix, PTX_OP_movmatrix, PTX_OP_activemask, PTX_OP_addc,
-        PTX_OP_subc, PTX_OP_madc, PTX_OP_membar, PTX_OP_fence,
+        PTX_OP_subc, PTX_OP_madc, PTX_OP_membar, PTX_OP_fence, PTX_OP_brx, PTX_OP_alloca, PTX_OP_stacksave, PTX_OP_stackrestore,
     };
 
     if (i->flags & PTX_FLAG_CC)
@@ -320,7 +320,7 @@ static void emit_insn(struct emit *e)
         LLVMBuildCondBr(e->b, nonzero(e, e->mask), run, on);
         LLVMPositionBuilderAtEnd(e->b, run);
     }
-    if (jit_is_meeting(e->insn) && (!jit_is_whole(e->u, e->block) || (e->guard && LLVMTypeOf(e->guard) != e->i1)))
+    if ((jit_is_meeting(e->insn) || (emit_calls_function(e) && jit_call_meets(e->flow))) && (!jit_is_whole(e->u, e->block) || (e->guard && LLVMTypeOf(e->guard) != e->i1)))
         check_meeting(e);
     if (!emit_own(e)) {
         if (e->lists_operations)

@@ -112,14 +112,24 @@ static uint64_t *live_at(struct emit *e, uint32_t b, uint32_t i)
     return live;
 }
 
-void emit_leave_here(struct emit *e)
+static void leave_at(struct emit *e, uint32_t index)
 {
-    uint64_t *live = live_at(e, e->block, e->index);
+    uint64_t *live = live_at(e, e->block, index);
 
-    park(e, e->index, live, e->block_mask);
+    park(e, index, live, e->block_mask);
     free(live);
     park_waiting(e, e->block, e->block_mask);
     leave(e);
+}
+
+void emit_leave_here(struct emit *e)
+{
+    leave_at(e, e->index);
+}
+
+void emit_leave_behind(struct emit *e)
+{
+    leave_at(e, e->index + 1);
 }
 
 void emit_leave_unless(struct emit *e, LLVMValueRef cond)

@@ -98,7 +98,7 @@ static bool split(struct build *b)
             leader[insn->ops[0].sym] = 1;
         if (insn->op == PTX_OP_bra || ends_lanes(insn))
             leader[i + 1] = 1;
-        if (insn->op == PTX_OP_brx) {
+        if (insn->op == PTX_OP_brx && insn->guard < 0) { /* a guarded one goes nowhere: see ptx/flat.h */
             free(leader);
             return refuse(b, "line %u: brx.idx", insn->line);
         }

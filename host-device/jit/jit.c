@@ -13,7 +13,7 @@
 #include "jit/code.h"
 #include "jit/emit.h"
 #include "jit/flushed.h"
-#include "jit/refuse.h"
+#include "jit/meet.h"
 
 static bool wants(char letter)
 {
@@ -109,19 +109,22 @@ static double cpu_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void *jit_generate(const struct interp_kernel *k, const struct jit_shape *shape, struct jit_report *report)
+void *jit_generate(const struct interp_kernel *kernel, const struct jit_shape *shape, struct jit_report *report)
 {
+    const struct interp_kernel *k = interp_kernel_flat(kernel);
     struct jit_uniform u = {0};
     struct jit_flow flow;
     void *image = NULL;
 
-    *report = (struct jit_report){.seconds = cpu_seconds(), .instructions = k->f->ninsns};
-    if (jit_flow_find(&flow, k->m, k->f, report->why, sizeof report->why)) {
+    *report = (struct jit_report){.seconds = cpu_seconds(), .instructions = kernel->f->ninsns};
+    if (!k)
+        snprintf(report->why, sizeof report->why, "out of memory");
+    else if (jit_flow_find(&flow, k->m, k->f, report->why, sizeof report->why)) {
         if (wants('f'))
             jit_flow_dump(&flow, stderr);
         if (!jit_uniform_find(&u, &flow, shape->block))
             snprintf(report->why, sizeof report->why, "out of memory");
-        else if (jit_accept(&u, report->why, sizeof report->why)) {
+        else {
             if (wants('u'))
                 jit_uniform_dump(&u, stderr);
             image = compile(k, &u, shape, report);

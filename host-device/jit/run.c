@@ -120,6 +120,38 @@ static const struct uop *wait(struct jit_env *env, uint32_t mask)
     return u;
 }
 
+/* The interpreter runs the function and what that calls, as a part of the warp, until all lanes are back or have ended. */
+static void call(struct jit_env *env, const struct uop *u, uint32_t mask)
+{
+    struct warp *w = env->w;
+    const struct uop *back = u + 1;
+
+    w->args.mask = mask;
+    w->fuel = WARP_FUEL;
+    w->limit = back; /* no other group is anywhere */
+    u = u->run(w, u);
+    for (;;) {
+        while (u < w->limit && u != back)
+            u = u->run(w, u);
+        if (w->args.mask && u != back)
+            group_push(w, u, w->args.mask, READY);
+        else if (!w->args.mask) {
+            if (!w->n_groups)
+                break;
+            suspend(fiber_at(env));
+            w->fuel = WARP_FUEL;
+        }
+        u = warp_schedule(w);
+    }
+    warp_enter_frame(w, &w->entry_frame);
+    env->present = w->args.present;
+}
+
+static bool calls_function(const struct uop *u)
+{
+    return u->run == run_call_indirect || (u->run == run_call && !u->call->builtin);
+}
+
 static void operation(struct jit_env *env, uint32_t i, uint32_t mask)
 {
     struct warp *w = env->w;
@@ -132,7 +164,10 @@ static void operation(struct jit_env *env, uint32_t i, uint32_t mask)
     while (u && u < end) {
         if (u->run == run_bra_if) /* a guard: the code has applied it */
             u++;
-        else
+        else if (calls_function(u)) {
+            call(env, u, mask);
+            u++;
+        } else
             u = u->run == run_guarded ? u->inner(w, u) : u->run(w, u);
         if (!u)
             u = wait(env, mask);
@@ -316,14 +351,15 @@ static void native_free(struct interp_native *native)
 
 bool jit_install(struct interp_kernel *k, const uint32_t block[3], void *image, size_t size)
 {
-    struct native *n = calloc(1, sizeof *n);
+    struct interp_kernel *flat = interp_kernel_flat(k);
+    struct native *n = flat ? calloc(1, sizeof *n) : NULL;
 
     if (!n)
         return false;
-    n->head = (struct interp_native){.next = k->native, .run = run, .locate = locate, .free = native_free};
+    n->head = (struct interp_native){.next = flat->native, .run = run, .locate = locate, .free = native_free};
     memcpy(n->head.block, block, sizeof n->head.block);
     n->image = image;
     n->size = size;
-    atomic_store_explicit(&k->native, &n->head, memory_order_release);
+    atomic_store_explicit(&flat->native, &n->head, memory_order_release);
     return true;
 }

@@ -1,20 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "jit/refuse.h"
+#include "jit/meet.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-static bool refuse(char *why, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static bool refuse(char *why, size_t size, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(why, size, fmt, ap);
-    va_end(ap);
-    return false;
-}
 
 /* Lanes meet here, maybe from several places. */
 bool jit_is_meeting(const struct ptx_insn *i)
@@ -39,15 +26,18 @@ bool jit_is_meeting(const struct ptx_insn *i)
     }
 }
 
-static bool accept(const struct jit_uniform *u, const struct ptx_insn *i, char *why, size_t size)
-{
-    const struct ptx_module *m = u->flow->m;
+static bool looks_around(const struct ptx_insn *i);
 
-    if (i->op == PTX_OP_alloca || i->op == PTX_OP_stacksave || i->op == PTX_OP_stackrestore)
-        return refuse(why, size, "line %u: %s", i->line, ptx_op_names[i->op]);
-    if (i->op == PTX_OP_call && (i->ops[0].kind != PTX_OPERAND_FUNC || m->functions[i->ops[0].sym].has_body))
-        return refuse(why, size, "line %u: a call", i->line);
-    return true;
+bool jit_call_meets(const struct jit_flow *w)
+{
+    for (uint32_t k = 0; k < w->f->nreach; k++) {
+        const struct ptx_function *g = &w->m->functions[w->f->reach[k]];
+
+        for (uint32_t i = 0; !g->is_entry && i < g->ninsns; i++)
+            if (jit_is_meeting(&g->insns[i]) || looks_around(&g->insns[i]))
+                return true;
+    }
+    return false;
 }
 
 /* ---- Loops in which lanes may wait for other lanes of their warp ---- */
@@ -101,15 +91,4 @@ bool jit_find_spins(const struct jit_uniform *u, bool *spins)
     }
     free(observed);
     return true;
-}
-
-bool jit_accept(const struct jit_uniform *u, char *why, size_t size)
-{
-    const struct jit_flow *w = u->flow;
-    bool good = true;
-
-    for (uint32_t b = 0; good && b < w->n; b++)
-        for (uint32_t i = w->blocks[b].first; good && i < w->blocks[b].end; i++)
-            good = accept(u, &w->f->insns[i], why, size);
-    return good;
 }
