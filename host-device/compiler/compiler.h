@@ -24,6 +24,8 @@ unsigned compile_seconds(size_t n);
  * trusted with) to the file. Confines itself first. */
 _Noreturn void compile_child(const void *request, size_t n, int file);
 
+/* Be nobody, if we are root. False with errno. */
+bool compiler_drop_privileges(void);
 /* Confine the process that forks children, or a child. False with errno. */
 bool compiler_sandbox_parent(void);
 bool compiler_sandbox_child(void);

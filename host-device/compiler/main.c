@@ -358,7 +358,6 @@ int main(int argc, char **argv)
     struct vgpu_msg ready = {.type = VGPU_MSG_READY};
 
     vg_log_init("compiler");
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (argc != 2 || (jobs_max = (unsigned)strtoul(argv[1], NULL, 10)) < 1 || jobs_max > JOBS_MAX) {
         vg_log(VG_LOG_ERROR, "started with other arguments than hostd's");
         return 2;
@@ -367,7 +366,8 @@ int main(int argc, char **argv)
     peers = g_ptr_array_new();
     jobs = g_ptr_array_new_with_free_func(free_job);
     jit_prepare();
-    if (!compiler_sandbox_parent()) {
+    /* Who has changed its user has to say again with whom it dies. */
+    if (!compiler_drop_privileges() || prctl(PR_SET_PDEATHSIG, SIGKILL) || !compiler_sandbox_parent()) {
         vg_log(VG_LOG_ERROR, "cannot confine itself: %s", strerror(errno));
         return 2;
     }

@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 static const int of_both[] = {
     SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(lseek), SCMP_SYS(close), SCMP_SYS(fstat), SCMP_SYS(newfstatat),
@@ -25,6 +27,7 @@ static const int of_parent[] = {
     SCMP_SYS(close_range), SCMP_SYS(prlimit64), SCMP_SYS(setrlimit), SCMP_SYS(seccomp),
 };
 
+#define NOBODY 65534
 #define NAMESPACES (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
 static int allow(scmp_filter_ctx filter, const int *calls, size_t n)
@@ -79,6 +82,14 @@ static bool enter(bool parent)
     if (failed)
         errno = -failed;
     return !failed;
+}
+
+/* Where root may not do this, it is root in name only. */
+bool compiler_drop_privileges(void)
+{
+    if (geteuid())
+        return true;
+    return (!setgroups(0, NULL) && !setresgid(NOBODY, NOBODY, NOBODY) && !setresuid(NOBODY, NOBODY, NOBODY)) || errno == EPERM;
 }
 
 bool compiler_sandbox_parent(void)

@@ -127,7 +127,7 @@ static void fill_slots(void)
             continue;
         w = take_best();
         if (connect_compiler())
-            slots[i] = (struct slot){.number = ++last_number, .want = w, .request = g_byte_array_ref(w->request)};
+            slots[i] = (struct slot){.number = ++last_number, .want = w, .request = w->request(w)};
         else
             w->answer(w, -1, "there is no compiler");
     }

@@ -10,9 +10,9 @@
 
 /* A kernel that is to be compiled. */
 struct vgx_want {
-    GByteArray *request;            /* code/request.h */
-    uint8_t key[CODE_KEY_SIZE];
     double worth;                   /* what is worth most is asked for first */
+    /* Its turn has come: the request (code/request.h), to be unreferenced. */
+    GByteArray *(*request)(struct vgx_want *w);
     /* The answer: a memory file that is not checked yet, and is closed afterwards; or -1 and why not. It comes once, from
      * vgx_compile_poll(). */
     void (*answer)(struct vgx_want *w, int fd, const char *why);

@@ -24,6 +24,7 @@
 /* A kernel for blocks of one shape. */
 struct vgx_variant {
     struct vgx_want want;    /* first: answers come with it */
+    uint8_t key[CODE_KEY_SIZE];
     struct vgx_variant *next;
     uint32_t block[3];
     struct interp_kernel *k;
@@ -60,18 +61,10 @@ bool vgx_engine_init(int control_socket, unsigned channel)
     return engine != INTERP;
 }
 
-static void settle(struct vgx_variant *v)
-{
-    v->state = SETTLED;
-    if (v->want.request)
-        g_byte_array_unref(v->want.request);
-    v->want.request = NULL;
-}
-
 static void refused(struct vgx_variant *v, const char *why)
 {
     vg_log(VG_LOG_DEBUG, "%s stays with the interpreter: %s", v->name, why);
-    settle(v);
+    v->state = SETTLED;
 }
 
 /* The file is from another process, and from then on only read. */
@@ -80,7 +73,7 @@ static void take_code(struct vgx_variant *v, int fd, const char *from)
     struct code_entry e;
     void *code;
 
-    if (!code_entry_check(fd, v->want.key, &e)) {
+    if (!code_entry_check(fd, v->key, &e)) {
         vg_log(VG_LOG_WARN, "what came %s for %s is no code", from, v->name);
         refused(v, "nonsense came instead of code");
     } else if (e.status == CODE_REFUSED) {
@@ -93,7 +86,7 @@ static void take_code(struct vgx_variant *v, int fd, const char *from)
     } else {
         vg_log(VG_LOG_DEBUG, "code of %s for %u,%u,%u came %s: %u instructions, %u left to operations, %u ms, %" G_GUINT64_FORMAT " bytes",
                v->name, v->block[0], v->block[1], v->block[2], from, e.instructions, e.operations, e.milliseconds, e.size);
-        settle(v);
+        v->state = SETTLED;
     }
 }
 
@@ -108,20 +101,28 @@ static void answered(struct vgx_want *w, int fd, const char *why)
         take_code(v, fd, "from the compiler");
 }
 
-static void look(struct vgx_variant *v)
+/* Made when it is needed, and not kept: it may be a whole module. */
+static GByteArray *make_request(struct vgx_want *w)
 {
+    struct vgx_variant *v = (struct vgx_variant *)w;
     struct jit_shape shape = target;
-    int fd;
 
     memcpy(shape.block, v->block, sizeof shape.block);
-    v->want.request = code_request_new(v->k, &shape);
-    code_request_key(v->want.request->data, v->want.request->len, v->want.key);
+    return code_request_new(v->k, &shape);
+}
+
+static void look(struct vgx_variant *v)
+{
+    g_autoptr(GByteArray) request = make_request(&v->want);
+    int fd;
+
+    code_request_key(request->data, request->len, v->key);
     v->state = MISSING;
-    if (v->want.request->len > CODE_REQUEST_MAX) {
+    if (request->len > CODE_REQUEST_MAX) {
         refused(v, "too large");
         return;
     }
-    fd = vgx_compile_cached(v->want.key);
+    fd = vgx_compile_cached(v->key);
     if (fd < 0)
         return;
     take_code(v, fd, "from the cache");
@@ -136,6 +137,7 @@ static void ask(struct vgx_variant *v)
         return;
     v->state = ASKED;
     v->want.answer = answered;
+    v->want.request = make_request;
     under_way++;
     vgx_compile_ask(&v->want);
     vgx_compile_poll(false);
@@ -225,7 +227,6 @@ void vgx_engine_forget(struct vgx_engine *e)
             vgx_compile_forget(&v->want);
             under_way--;
         }
-        settle(v);
         g_free(v);
     }
     e->variants = NULL;

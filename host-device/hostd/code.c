@@ -48,7 +48,7 @@ static struct guest_code *code_of(struct guest *g)
         g->code = g_new0(struct guest_code, 1);
         g->code->guest = g;
         g->code->socket = -1;
-        g->code->own = open_cache(g->identity, true);
+        g->code->own = g->identity[0] ? open_cache(g->identity, true) : NULL;
         g->code->shared = open_cache(CODE_CACHE_SHARED, false);
     }
     return g->code;

@@ -79,9 +79,14 @@ static void device_memory(struct guest *g)
 
 static const struct guest_ops device_ops = { device_opened, device_dead, device_closed, device_memory };
 
-/* A VM is known again by its uuid. */
+/* A VM is known again by its uuid; without one, by nothing. */
 static void name_identity(struct guest *g, const uint8_t uuid[16])
 {
+    static const uint8_t none[16];
+
+    g->identity[0] = 0;
+    if (!memcmp(uuid, none, sizeof(none)))
+        return;
     g_strlcpy(g->identity, "vm-", sizeof(g->identity));
     for (int i = 0; i < 16; i++)
         g_snprintf(g->identity + 3 + 2 * i, 3, "%02x", uuid[i]);

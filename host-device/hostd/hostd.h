@@ -44,7 +44,7 @@ struct guest_ops {
 
 struct guest {
     char name[64];
-    char identity[64];          /* that its code is kept under: a file name */
+    char identity[64];          /* that its code is kept under: a file name; empty: nowhere */
     const struct guest_ops *ops;
     void *owner;                /* the device's connection; NULL for the local guest */
     int bar2;                   /* owned */

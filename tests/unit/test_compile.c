@@ -54,6 +54,8 @@ static unsigned asked(int fd, uint16_t type)
 
 struct want {
     struct vgx_want want;
+    size_t bytes;
+    int value;
     int answers, fd;
     char why[64];
 };
@@ -67,11 +69,20 @@ static void answered(struct vgx_want *w, int fd, const char *why)
     g_strlcpy(mine->why, why, sizeof mine->why);
 }
 
+static GByteArray *request(struct vgx_want *w)
+{
+    const struct want *mine = (const struct want *)w;
+    GByteArray *bytes = g_byte_array_new();
+
+    g_byte_array_set_size(bytes, (guint)mine->bytes);
+    memset(bytes->data, mine->value, mine->bytes);
+    return bytes;
+}
+
+/* A request of n bytes, each of which is what it is worth. */
 static void ask(struct want *w, size_t n, double worth)
 {
-    *w = (struct want){.want = {.request = g_byte_array_new(), .worth = worth, .answer = answered}, .fd = -2};
-    g_byte_array_set_size(w->want.request, (guint)n);
-    memset(w->want.request->data, (int)worth, n);
+    *w = (struct want){.want = {.request = request, .worth = worth, .answer = answered}, .bytes = n, .value = (int)worth, .fd = -2};
     vgx_compile_ask(&w->want);
 }
 
