@@ -42,7 +42,6 @@ struct emit {
     bool *spins;                 /* by loop: lanes may wait there for lanes that have left it */
     LLVMValueRef present, fuel;  /* variables */
     LLVMValueRef arguments;      /* of functions that the kernel calls; NULL: none yet */
-    LLVMValueRef copy_to;        /* <32 x i64>: where cp.async writes; NULL: none yet */
     struct jit_next next;
     unsigned operations;         /* instructions left to them */
     bool lists_operations;
@@ -127,15 +126,22 @@ void emit_operation(struct emit *e, LLVMValueRef lanes);
 /* The same as far as the call, and one result, as a vector (or scalar, where the register is one). */
 void emit_operation_call(struct emit *e, LLVMValueRef lanes);
 LLVMValueRef emit_operation_result(struct emit *e, int32_t reg);
+/* What is before and behind the call; and the place of a register that operations know. */
+void emit_operation_operands(struct emit *e);
+void emit_operation_results(struct emit *e, LLVMValueRef lanes);
+LLVMValueRef emit_operation_place(struct emit *e, int32_t reg);
 
 /* ---- The instructions that have code of their own. Each says whether it emitted this one ---- */
 typedef bool emit_fn(struct emit *e);
+<<<<<<< HEAD
 /* The instruction calls a function that is no part of the kernel's body, nor the engine's own. */
 bool emit_calls_function(const struct emit *e);
-emit_fn emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot, emit_mma, emit_matrix, emit_half, emit_copy, emit_fields, emit_special,
-    emit_convert, emit_calls;
-#define JIT_EMITTERS emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot, emit_mma, emit_matrix, emit_half, \
-    emit_copy, emit_fields, emit_special, emit_convert, emit_calls
+emit_fn emit_calls_function, emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot, emit_mma,
+    emit_matrix, emit_half, emit_copy, emit_fields, emit_special, emit_convert, emit_calls, emit_divide, emit_test,
+    emit_rounded;
+#define JIT_EMITTERS emit_calls_function, emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, \
+    emit_dot, emit_mma, emit_matrix, emit_half, emit_copy, emit_fields, emit_special, emit_convert, emit_calls, emit_divide, \
+    emit_test, emit_rounded
 
 /* ---- emit_leave.c: the interpreter goes on with the warp; each ends its LLVM block ---- */
 /* From the instruction being emitted on. */

@@ -5,6 +5,8 @@
  * Code moves rows when all lanes run and all their addresses are good; everything else, faults included, is the operation's. */
 #include "jit/emit_rows.h"
 
+#include <stdio.h>
+
 typedef LLVMValueRef V;
 #define ROW_BYTES 16
 #define ROWS 8
@@ -22,78 +24,51 @@ static V transposed(struct emit *e, V matrix)
 
 /* ---- The instructions ---- */
 
-static unsigned elements(const struct ptx_operand *o, const struct ptx_operand **first)
+static void load(struct emit *e, struct rows *r, V *places)
 {
-    *first = o->kind == PTX_OPERAND_VEC ? o->elems : o;
-    return o->kind == PTX_OPERAND_VEC ? o->n : 1;
-}
+    V addresses = rows_note(e, r);
 
-static V load_matrix(struct emit *e, V addresses, unsigned i)
-{
-    V rows[ROWS], matrix;
+    for (unsigned i = 0; i < r->lanes / ROWS; i++) {
+        V rows[ROWS], matrix;
 
-    for (unsigned k = 0; k < ROWS; k++) {
-        rows[k] = LLVMBuildLoad2(e->b, emit_many(e, 32, 4), rows_at(e, addresses, ROWS * i + k), "");
-        LLVMSetAlignment(rows[k], ROW_BYTES);
+        for (unsigned k = 0; k < ROWS; k++) {
+            rows[k] = LLVMBuildLoad2(e->b, emit_many(e, 32, 4), rows_at(e, addresses, ROWS * i + k), "");
+            LLVMSetAlignment(rows[k], ROW_BYTES);
+        }
+        matrix = emit_join(e, rows, ROWS);
+        LLVMBuildStore(e->b, e->insn->flags & PTX_FLAG_TRANS ? transposed(e, matrix) : matrix, places[i]);
     }
-    matrix = emit_join(e, rows, ROWS);
-    return e->insn->flags & PTX_FLAG_TRANS ? transposed(e, matrix) : matrix;
 }
 
-static void store_matrix(struct emit *e, V addresses, unsigned i, V matrix)
+static void store(struct emit *e, struct rows *r, V *places)
 {
-    if (e->insn->flags & PTX_FLAG_TRANS)
-        matrix = transposed(e, matrix);
-    for (unsigned k = 0; k < ROWS; k++)
-        LLVMSetAlignment(LLVMBuildStore(e->b, emit_part(e, matrix, 4 * k, 4), rows_at(e, addresses, ROWS * i + k)), ROW_BYTES);
+    V addresses = rows_note(e, r);
+
+    for (unsigned i = 0; i < r->lanes / ROWS; i++) {
+        V matrix = LLVMBuildLoad2(e->b, emit_vector(e->i32), places[i], "");
+
+        matrix = e->insn->flags & PTX_FLAG_TRANS ? transposed(e, matrix) : matrix;
+        for (unsigned k = 0; k < ROWS; k++)
+            LLVMSetAlignment(LLVMBuildStore(e->b, emit_part(e, matrix, 4 * k, 4), rows_at(e, addresses, ROWS * i + k)), ROW_BYTES);
+    }
 }
 
 static bool load_or_store(struct emit *e)
 {
     const struct ptx_insn *i = e->insn;
-    bool store = i->op == PTX_OP_stmatrix;
-    const struct ptx_operand *data;
-    LLVMBasicBlockRef fast, slow, join, from[2];
-    V matrix[2][MAX_MATRICES], addresses;
-    unsigned n = elements(&i->ops[store], &data);
+    bool is_store = i->op == PTX_OP_stmatrix;
+    const struct ptx_operand *o = &i->ops[is_store], *data = o->kind == PTX_OPERAND_VEC ? o->elems : o;
+    unsigned n = o->kind == PTX_OPERAND_VEC ? o->n : 1;
+    char name[48];
     struct rows r;
 
-    if (n > MAX_MATRICES || n != i->num || !rows_find(e, &i->ops[!store], i->space, ROW_BYTES, ROWS * n, &r))
+    if (n != i->num || n > MAX_MATRICES || !rows_find(e, &i->ops[!is_store], i->space, ROW_BYTES, ROWS * n, &r))
         return false;
-    for (unsigned k = 0; store && k < n; k++)
-        if (!(matrix[0][k] = emit_source(e, &data[k], 32)))
+    for (unsigned k = 0; k < n; k++)
+        if (data[k].kind != PTX_OPERAND_REG || e->func->place[data[k].reg] == JIT_NONE)
             return false;
-    fast = emit_block(e, "rows");
-    slow = emit_block(e, "slow");
-    join = emit_block(e, "moved");
-    emit_branch(e, LLVMBuildAnd(e->b, r.good, LLVMBuildICmp(e->b, LLVMIntEQ, e->mask, emit_i32(e, ~0u), ""), ""), fast, slow);
-    LLVMPositionBuilderAtEnd(e->b, fast);
-    addresses = rows_note(e, &r, ROW_BYTES);
-    for (unsigned k = 0; k < n; k++) {
-        if (store)
-            store_matrix(e, addresses, k, matrix[0][k]);
-        else
-            matrix[0][k] = load_matrix(e, addresses, k);
-    }
-    from[0] = LLVMGetInsertBlock(e->b);
-    LLVMBuildBr(e->b, join);
-    LLVMPositionBuilderAtEnd(e->b, slow);
-    emit_operation_call(e, e->mask);
-    for (unsigned k = 0; !store && k < n; k++)
-        if (data[k].kind == PTX_OPERAND_REG)
-            matrix[1][k] = emit_operation_result(e, data[k].reg);
-    from[1] = LLVMGetInsertBlock(e->b);
-    LLVMBuildBr(e->b, join);
-    LLVMPositionBuilderAtEnd(e->b, join);
-    for (unsigned k = 0; !store && k < n; k++)
-        if (data[k].kind == PTX_OPERAND_REG) {
-            V both[2] = {matrix[0][k], matrix[1][k]};
-
-            matrix[0][k] = LLVMBuildPhi(e->b, emit_vector(e->i32), "");
-            LLVMAddIncoming(matrix[0][k], both, from, 2);
-        }
-    for (unsigned k = 0; !store && k < n; k++)
-        emit_result(e, &data[k], matrix[0][k]);
+    snprintf(name, sizeof name, "%s.%u.%u.%u.%u", ptx_op_names[i->op], n, !!(i->flags & PTX_FLAG_TRANS), r.shared, r.wide);
+    rows_call(e, name, &r, 1, data, n, is_store ? store : load);
     return true;
 }
 

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-static LLVMValueRef place_of(struct emit *e, int32_t reg)
+LLVMValueRef emit_operation_place(struct emit *e, int32_t reg)
 {
     return emit_at(e, e->field[JIT_ENV_frame], e->func->place[reg]);
 }
@@ -18,18 +18,24 @@ static void store_register(struct emit *e, int32_t reg)
         return;
     if (emit_reg_bits(e, reg) == 1)
         v = emit_bits(e, v);
-    LLVMBuildStore(e->b, v, place_of(e, reg));
+    LLVMBuildStore(e->b, v, emit_operation_place(e, reg));
+}
+
+void emit_operation_operands(struct emit *e)
+{
+    struct jit_regs r;
+
+    jit_regs_of(e->insn, &r);
+    for (unsigned i = 0; i < r.n_read; i++)
+        store_register(e, r.read[i]);
 }
 
 void emit_operation_call(struct emit *e, LLVMValueRef lanes)
 {
     LLVMTypeRef params[3] = {e->ptr, e->i32, e->i32};
     LLVMValueRef args[3] = {e->env, emit_i32(e, e->index), lanes}, fn;
-    struct jit_regs r;
 
-    jit_regs_of(e->insn, &r);
-    for (unsigned i = 0; i < r.n_read; i++)
-        store_register(e, r.read[i]);
+    emit_operation_operands(e);
     fn = LLVMBuildLoad2(e->b, e->ptr, emit_at(e, e->env, offsetof(struct jit_env, operation)), "");
     LLVMBuildCall2(e->b, LLVMFunctionType(e->none, params, 3, false), fn, args, 3, "");
 }
@@ -39,7 +45,7 @@ static LLVMValueRef fetch(struct emit *e, int32_t reg, LLVMValueRef lanes)
 {
     unsigned bits = emit_reg_bits(e, reg);
     LLVMTypeRef type = emit_int(e, bits);
-    LLVMValueRef at = place_of(e, reg), lane, v;
+    LLVMValueRef at = emit_operation_place(e, reg), lane, v;
 
     if (jit_is_vector(e->u, reg)) {
         if (bits != 1)
@@ -69,15 +75,20 @@ static void fetch_operand(struct emit *e, const struct ptx_operand *o, LLVMValue
         emit_result(e, o, fetch(e, o->reg, lanes));
 }
 
-void emit_operation(struct emit *e, LLVMValueRef lanes)
+void emit_operation_results(struct emit *e, LLVMValueRef lanes)
 {
     struct jit_regs r;
 
-    emit_operation_call(e, lanes);
     jit_regs_of(e->insn, &r);
     if (!r.n_written)
         return;
     fetch_operand(e, &e->insn->ops[e->insn->op == PTX_OP_call], lanes);
     if (e->insn->op != PTX_OP_call)
         fetch_operand(e, &e->insn->dst2, lanes);
+}
+
+void emit_operation(struct emit *e, LLVMValueRef lanes)
+{
+    emit_operation_call(e, lanes);
+    emit_operation_results(e, lanes);
 }

@@ -3,64 +3,94 @@
 
 #include <stddef.h>
 
+#include "jit/code.h"
+
 typedef LLVMValueRef V;
+#define MAX_PARAMS 10 /* env, instruction, mask; place and constant of two operands, or of one and four places of data */
 
-/* Lanes [0, lanes) count. */
-static V none_of(struct emit *e, V bad, unsigned lanes)
+bool rows_find(struct emit *e, const struct ptx_operand *o, uint8_t space, unsigned bytes, unsigned lanes, struct rows *r)
 {
-    V mask = emit_i32(e, lanes == VG_WARP ? ~0u : (1u << lanes) - 1);
-
-    return LLVMBuildICmp(e->b, LLVMIntEQ, LLVMBuildAnd(e->b, emit_bits(e, bad), mask, ""), emit_i32(e, 0), "");
-}
-
-static V any_bit(struct emit *e, V v, uint64_t bits)
-{
-    return LLVMBuildICmp(e->b, LLVMIntNE, LLVMBuildAnd(e->b, v, emit_splat(e, emit_i64(e, bits)), ""), emit_splat(e, emit_i64(e, 0)), "");
-}
-
-static bool find_shared(struct emit *e, const struct ptx_operand *o, unsigned n, unsigned lanes, struct rows *r)
-{
-    int64_t place = o->sym >= 0 ? ptx_shared_offset(e->f, o->sym) : 0;
-    unsigned bits = emit_reg_bits(e, o->reg);
-    V offset, bad, size = e->field[JIT_ENV_shared_size], row = emit_i64(e, n);
-
-    if (place < 0)
+    *r = (struct rows){.operand = o, .bytes = bytes, .lanes = lanes};
+    if (o->kind != PTX_OPERAND_MEM || o->reg < 0 || e->func->place[o->reg] == JIT_NONE)
         return false;
-    offset = emit_splat(e, LLVMConstInt(emit_int(e, bits), (uint64_t)place + (uint64_t)o->imm, false));
-    offset = LLVMBuildAdd(e->b, emit_reg(e, o->reg, true), offset, "");
-    if (bits == 32)
-        offset = LLVMBuildZExt(e->b, offset, emit_vector(e->i64), "");
-    bad = LLVMBuildICmp(e->b, LLVMIntUGT, offset, emit_splat(e, LLVMBuildSub(e->b, size, row, "")), "");
-    bad = LLVMBuildOr(e->b, bad, any_bit(e, offset, n - 1), "");
-    r->good = LLVMBuildAnd(e->b, none_of(e, bad, lanes), LLVMBuildICmp(e->b, LLVMIntUGE, size, row, ""), "");
-    r->address = LLVMBuildAdd(e->b, offset, emit_splat(e, e->field[JIT_ENV_shared]), "");
-    return true;
+    r->wide = emit_reg_bits(e, o->reg) == 64;
+    if ((o->sym >= 0 ? e->flow->m->symbols[o->sym].space : space) == PTX_SPACE_shared) {
+        r->shared = true;
+        return o->sym < 0 || ptx_shared_offset(e->f, o->sym) >= 0;
+    }
+    return (space == PTX_SPACE_generic || space == PTX_SPACE_global) && o->sym < 0 && r->wide;
 }
 
-bool rows_find(struct emit *e, const struct ptx_operand *o, uint8_t space, unsigned n, unsigned lanes, struct rows *r)
-{
-    V offset;
+/* ---- In the function ---- */
 
-    if (o->kind != PTX_OPERAND_MEM || o->reg < 0)
-        return false;
-    if ((o->sym >= 0 ? e->flow->m->symbols[o->sym].space : space) == PTX_SPACE_shared)
-        return find_shared(e, o, n, lanes, r);
-    if ((space != PTX_SPACE_generic && space != PTX_SPACE_global) || o->sym >= 0 || emit_reg_bits(e, o->reg) != 64)
-        return false;
-    r->address = LLVMBuildAdd(e->b, emit_reg(e, o->reg, true), emit_splat(e, emit_i64(e, (uint64_t)o->imm)), "");
-    offset = LLVMBuildSub(e->b, r->address, emit_splat(e, emit_i64(e, VGPU_WINDOW_BASE)), "");
-    r->good = none_of(e, any_bit(e, offset, ~(VGPU_WINDOW_SIZE - 1) | (n - 1)), lanes);
-    return true;
+static V field(struct emit *e, unsigned k)
+{
+    return LLVMBuildLoad2(e->b, e->i64, emit_at(e, e->env, offsetof(struct jit_env, field) + 8 * k), "");
 }
 
-V rows_note(struct emit *e, const struct rows *r, unsigned n)
+static V any_bit(struct emit *e, V v, V bits)
 {
-    V at = emit_at(e, e->env, offsetof(struct jit_env, address)), store;
+    return LLVMBuildICmp(e->b, LLVMIntNE, LLVMBuildAnd(e->b, v, emit_splat(e, bits), ""), emit_splat(e, emit_i64(e, 0)), "");
+}
 
-    LLVMBuildStore(e->b, emit_i32(e, e->index), emit_at(e, e->env, offsetof(struct jit_env, insn)));
-    LLVMBuildStore(e->b, e->mask, emit_at(e, e->env, offsetof(struct jit_env, mask)));
+static void find_addresses(struct emit *e, struct rows *r)
+{
+    V mask = emit_i32(e, r->lanes == VG_WARP ? ~0u : (1u << r->lanes) - 1), offset, bad, size, n = emit_i64(e, r->bytes);
+    LLVMTypeRef type = r->wide ? e->i64 : e->i32;
+
+    offset = LLVMBuildLoad2(e->b, emit_vector(type), r->place, "");
+    offset = LLVMBuildAdd(e->b, offset, emit_splat(e, r->wide ? r->add : LLVMBuildTrunc(e->b, r->add, e->i32, "")), "");
+    if (r->shared) {
+        size = field(e, JIT_ENV_shared_size);
+        offset = r->wide ? offset : LLVMBuildZExt(e->b, offset, emit_vector(e->i64), "");
+        bad = LLVMBuildICmp(e->b, LLVMIntUGT, offset, emit_splat(e, LLVMBuildSub(e->b, size, n, "")), "");
+        bad = LLVMBuildOr(e->b, bad, any_bit(e, offset, emit_i64(e, r->bytes - 1)), "");
+        r->good = LLVMBuildICmp(e->b, LLVMIntUGE, size, n, "");
+        r->address = LLVMBuildAdd(e->b, offset, emit_splat(e, field(e, JIT_ENV_shared)), "");
+    } else {
+        r->address = offset;
+        offset = LLVMBuildSub(e->b, offset, emit_splat(e, emit_i64(e, VGPU_WINDOW_BASE)), "");
+        bad = any_bit(e, offset, emit_i64(e, ~(VGPU_WINDOW_SIZE - 1) | (r->bytes - 1)));
+        r->good = LLVMConstInt(e->i1, 1, false);
+    }
+    bad = LLVMBuildAnd(e->b, emit_bits(e, bad), mask, "");
+    r->good = LLVMBuildAnd(e->b, r->good, LLVMBuildICmp(e->b, LLVMIntEQ, bad, emit_i32(e, 0), ""), "");
+}
+
+static void make(struct emit *e, V fn, struct rows *r, unsigned n, unsigned n_data, rows_body *body)
+{
+    V good = LLVMBuildICmp(e->b, LLVMIntEQ, LLVMGetParam(fn, 2), emit_i32(e, ~0u), ""), places[4], args[3];
+    LLVMBasicBlockRef fast = LLVMAppendBasicBlockInContext(e->context, fn, "rows"), slow = LLVMAppendBasicBlockInContext(e->context, fn, "slow");
+    LLVMTypeRef params[3] = {e->ptr, e->i32, e->i32};
+
+    for (unsigned k = 0; k < n; k++) {
+        r[k].place = LLVMGetParam(fn, 3 + 2 * k);
+        r[k].add = LLVMGetParam(fn, 4 + 2 * k);
+        find_addresses(e, &r[k]);
+        good = LLVMBuildAnd(e->b, good, r[k].good, "");
+    }
+    for (unsigned k = 0; k < n_data; k++)
+        places[k] = LLVMGetParam(fn, 3 + 2 * n + k);
+    emit_branch(e, good, fast, slow);
+    LLVMPositionBuilderAtEnd(e->b, fast);
+    body(e, r, places);
+    LLVMBuildRetVoid(e->b);
+    LLVMPositionBuilderAtEnd(e->b, slow);
+    for (unsigned k = 0; k < 3; k++)
+        args[k] = LLVMGetParam(fn, k);
+    LLVMBuildCall2(e->b, LLVMFunctionType(e->none, params, 3, false),
+                   LLVMBuildLoad2(e->b, e->ptr, emit_at(e, e->env, offsetof(struct jit_env, operation)), ""), args, 3, "");
+    LLVMBuildRetVoid(e->b);
+}
+
+V rows_note(struct emit *e, const struct rows *r)
+{
+    V at = emit_at(e, e->env, offsetof(struct jit_env, address)), fn = LLVMGetBasicBlockParent(LLVMGetInsertBlock(e->b)), store;
+
+    LLVMBuildStore(e->b, LLVMGetParam(fn, 1), emit_at(e, e->env, offsetof(struct jit_env, insn)));
+    LLVMBuildStore(e->b, LLVMGetParam(fn, 2), emit_at(e, e->env, offsetof(struct jit_env, mask)));
     LLVMBuildStore(e->b, emit_i32(e, JIT_STEP_EACH), emit_at(e, e->env, offsetof(struct jit_env, step)));
-    LLVMBuildStore(e->b, emit_i32(e, n), emit_at(e, e->env, offsetof(struct jit_env, bytes)));
+    LLVMBuildStore(e->b, emit_i32(e, r->bytes), emit_at(e, e->env, offsetof(struct jit_env, bytes)));
     store = LLVMBuildStore(e->b, r->address, at);
     LLVMSetAlignment(store, 8);
     return at;
@@ -72,4 +102,55 @@ V rows_at(struct emit *e, V addresses, unsigned lane)
 
     LLVMSetVolatile(address, true); /* or LLVM takes it out of the vector after all */
     return LLVMBuildIntToPtr(e->b, address, e->ptr, "");
+}
+
+/* ---- The call ---- */
+
+static V function_of(struct emit *e, const char *name, LLVMTypeRef type, struct rows *r, unsigned n, unsigned n_data, rows_body *body)
+{
+    LLVMBasicBlockRef back = LLVMGetInsertBlock(e->b);
+    V fn = LLVMGetNamedFunction(e->module, name), kernel_fn = e->fn, kernel_env = e->env;
+
+    if (fn)
+        return fn;
+    fn = LLVMAddFunction(e->module, name, type);
+    LLVMSetLinkage(fn, LLVMInternalLinkage);
+    jit_code_attributes(fn, &e->shape);
+    LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->context, fn, ""));
+    e->fn = fn;
+    e->env = LLVMGetParam(fn, 0);
+    make(e, fn, r, n, n_data, body);
+    e->fn = kernel_fn;
+    e->env = kernel_env;
+    LLVMPositionBuilderAtEnd(e->b, back);
+    return fn;
+}
+
+static uint64_t constant_of(const struct emit *e, const struct rows *r)
+{
+    int64_t place = r->shared && r->operand->sym >= 0 ? ptx_shared_offset(e->f, r->operand->sym) : 0;
+
+    return (uint64_t)place + (uint64_t)r->operand->imm;
+}
+
+void rows_call(struct emit *e, const char *name, struct rows *r, unsigned n, const struct ptx_operand *data, unsigned n_data, rows_body *body)
+{
+    LLVMTypeRef types[MAX_PARAMS] = {e->ptr, e->i32, e->i32}, type;
+    V args[MAX_PARAMS] = {e->env, emit_i32(e, e->index), e->mask};
+    unsigned at = 3;
+
+    for (unsigned k = 0; k < n; k++) {
+        args[at] = emit_operation_place(e, r[k].operand->reg);
+        types[at++] = e->ptr;
+        args[at] = emit_i64(e, constant_of(e, &r[k]));
+        types[at++] = e->i64;
+    }
+    for (unsigned k = 0; k < n_data; k++) {
+        args[at] = emit_operation_place(e, data[k].reg);
+        types[at++] = e->ptr;
+    }
+    type = LLVMFunctionType(e->none, types, at, false);
+    emit_operation_operands(e);
+    LLVMBuildCall2(e->b, type, function_of(e, name, type, r, n, n_data, body), args, at, "");
+    emit_operation_results(e, e->mask);
 }

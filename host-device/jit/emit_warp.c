@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* shfl with a known pattern, and votes: permutations of a vector and tests of a mask. Only for all lanes that there are; with
+/* shfl, votes and redux: permutations of a vector and tests of a mask. Only for all lanes that there are; with
  * any other member mask it is the operation that sorts out who takes part. */
 #include "jit/emit.h"
 
@@ -63,6 +63,78 @@ static bool shuffle(struct emit *e)
     return true;
 }
 
+/* The same with a pattern that code computes. */
+static bool shuffle_by(struct emit *e)
+{
+    const struct ptx_insn *i = e->insn;
+    V lane[VG_WARP], own, a, b, c, clamp, segment, first, last, j, inside, from, there, halves[2];
+
+    if (!(i->flags & PTX_FLAG_SYNC) || i->nops != 5 || e->shape.isa != JIT_ISA_V4 || !is_for_all(e, &i->ops[4]) ||
+        !(a = emit_source(e, &i->ops[1], 32)) || !(b = emit_source(e, &i->ops[2], 32)) || !(c = emit_source(e, &i->ops[3], 32)))
+        return false;
+    for (unsigned l = 0; l < VG_WARP; l++)
+        lane[l] = emit_i32(e, l);
+    own = LLVMConstVector(lane, VG_WARP);
+    b = LLVMBuildAnd(e->b, b, emit_const(e, 32, 31), "");
+    clamp = LLVMBuildAnd(e->b, c, emit_const(e, 32, 31), "");
+    segment = LLVMBuildAnd(e->b, LLVMBuildLShr(e->b, c, emit_const(e, 32, 8), ""), emit_const(e, 32, 31), "");
+    first = LLVMBuildAnd(e->b, own, segment, "");
+    last = LLVMBuildOr(e->b, first, LLVMBuildAnd(e->b, clamp, LLVMBuildNot(e->b, segment, ""), ""), "");
+    j = i->mode == PTX_mode_up ? LLVMBuildSub(e->b, own, b, "") : i->mode == PTX_mode_down ? LLVMBuildAdd(e->b, own, b, "")
+      : i->mode == PTX_mode_bfly ? LLVMBuildXor(e->b, own, b, "")
+      : LLVMBuildOr(e->b, first, LLVMBuildAnd(e->b, b, LLVMBuildNot(e->b, segment, ""), ""), "");
+    inside = LLVMBuildICmp(e->b, i->mode == PTX_mode_up ? LLVMIntSGE : LLVMIntSLE, j, last, "");
+    from = LLVMBuildSelect(e->b, inside, j, own, "");
+    there = LLVMBuildLShr(e->b, emit_splat(e, e->mask), LLVMBuildAnd(e->b, from, emit_const(e, 32, 31), ""), "");
+    there = LLVMBuildAnd(e->b, there, emit_const(e, 32, 1), "");
+    from = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntNE, there, emit_const(e, 32, 0), ""), from, own, "");
+    for (unsigned h = 0; h < 2; h++) {
+        V args[3] = {emit_part(e, a, 0, 16), emit_part(e, from, 16 * h, 16), emit_part(e, a, 16, 16)};
+
+        halves[h] = emit_call(e, "llvm.x86.avx512.vpermi2var.d.512", NULL, 0, args, 3);
+    }
+    emit_result(e, &i->ops[0], emit_join(e, halves, 2));
+    emit_result(e, &i->dst2, inside);
+    return true;
+}
+
+/* Lanes that have ended give what changes nothing. */
+static bool reduce(struct emit *e)
+{
+    static const struct {
+        uint8_t operation;
+        const char *name[2]; /* of unsigned, of signed numbers */
+        uint32_t neutral[2];
+    } rows[] = {
+        {PTX_atom_add, {"llvm.vector.reduce.add", "llvm.vector.reduce.add"}, {0, 0}},
+        {PTX_atom_min, {"llvm.vector.reduce.umin", "llvm.vector.reduce.smin"}, {~0u, 0x7fffffff}},
+        {PTX_atom_max, {"llvm.vector.reduce.umax", "llvm.vector.reduce.smax"}, {0, 0x80000000}},
+        {PTX_atom_and, {"llvm.vector.reduce.and", NULL}, {~0u, 0}}, {PTX_atom_or, {"llvm.vector.reduce.or", NULL}, {0, 0}},
+        {PTX_atom_xor, {"llvm.vector.reduce.xor", NULL}, {0, 0}},
+    };
+    const struct ptx_insn *i = e->insn;
+    bool with_sign = i->types[0] == PTX_TYPE_s32, wide = e->wide;
+    LLVMTypeRef type = emit_vector(e->i32);
+    unsigned row = 0;
+    uint64_t members;
+    V v, neutral;
+
+    while (row < sizeof rows / sizeof *rows && rows[row].operation != i->atom)
+        row++;
+    if (row == sizeof rows / sizeof *rows || !rows[row].name[with_sign] || i->types[0] == PTX_TYPE_f32 || e->guard || i->nops != 3 ||
+        !constant(e, &i->ops[2], &members) || (uint32_t)members != ~0u)
+        return false;
+    e->wide = true;
+    v = emit_source(e, &i->ops[1], 32);
+    neutral = emit_const(e, 32, rows[row].neutral[with_sign]);
+    e->wide = wide;
+    if (!v)
+        return false;
+    v = LLVMBuildSelect(e->b, emit_lanes(e, e->mask), v, neutral, "");
+    emit_result(e, &i->ops[0], emit_call(e, rows[row].name[with_sign], &type, 1, &v, 1));
+    return true;
+}
+
 static bool vote(struct emit *e)
 {
     const struct ptx_insn *i = e->insn;
@@ -87,6 +159,9 @@ static bool vote(struct emit *e)
     case PTX_mode_all:
         r = LLVMBuildICmp(e->b, LLVMIntEQ, votes, e->mask, "");
         break;
+    case PTX_mode_uni:
+        r = LLVMBuildOr(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, votes, e->mask, ""), LLVMBuildICmp(e->b, LLVMIntEQ, votes, emit_i32(e, 0), ""), "");
+        break;
     default:
         return false;
     }
@@ -94,7 +169,24 @@ static bool vote(struct emit *e)
     return true;
 }
 
+/* bar.warp.sync: that all lanes are here has been seen to; there is nothing else to it. */
+static bool meet(const struct emit *e)
+{
+    return e->insn->mode == PTX_mode_warp && is_for_all(e, &e->insn->ops[0]);
+}
+
 bool emit_warp(struct emit *e)
 {
-    return e->insn->op == PTX_OP_shfl ? shuffle(e) : e->insn->op == PTX_OP_vote && vote(e);
+    switch (e->insn->op) {
+    case PTX_OP_bar:
+        return meet(e);
+    case PTX_OP_shfl:
+        return shuffle(e) || shuffle_by(e);
+    case PTX_OP_vote:
+        return vote(e);
+    case PTX_OP_redux:
+        return reduce(e);
+    default:
+        return false;
+    }
 }

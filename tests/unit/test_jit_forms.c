@@ -14,7 +14,8 @@
 
 struct form {
     const char *text;
-    unsigned left; /* instructions of it that may be left to operations; the baseline instruction set may leave any */
+    unsigned left; /* instructions of it that may be left to operations; the baseline instruction set may leave any, */
+    bool for_v4;   /* and AVX2 too */
 };
 
 /* ---- Numbers ---- */
@@ -112,7 +113,7 @@ static bool same(const struct form *f, uint32_t without)
     }
     if (fx_report.why[0])
         diag("%s", fx_report.why);
-    if (fx_report.operations > f->left && jit_isa_default() != JIT_ISA_BASE) {
+    if (fx_report.operations > f->left && jit_isa_default() >= (f->for_v4 ? JIT_ISA_V4 : JIT_ISA_V3)) {
         diag("%u instructions are left to operations", fx_report.operations);
         return false;
     }
@@ -163,6 +164,20 @@ static bool same(const struct form *f, uint32_t without)
      "cvt." r ".s16.f16 %k0, %h0; cvt.u32.u16 %r21, %k0; cvt." r ".f32.f32 %x0, %f0; mov.b32 %r22, %x0;"}, \
     {"{ .reg .f64 %d; mov.b64 %d, {%r0, %r1}; cvt." r ".s32.f64 %r16, %d; cvt." r ".u64.f64 %rd5, %d; mov.b64 {%r18, %r19}, %rd5; mov.b64 %d, {%r1, %r0};" \
      "cvt." r ".u32.f64 %r17, %d; cvt." r ".s64.f64 %rd5, %d; mov.b64 {%r20, %r21}, %rd5; cvt." r ".s8.f64 %r22, %d; }"}
+#define DIVIDE(before) {before "div.u64 %rd6, %rd0, %rd1; mov.b64 {%r16, %r17}, %rd6; rem.u64 %rd6, %rd0, %rd1; mov.b64 {%r18, %r19}, %rd6;" \
+    "div.s64 %rd6, %rd0, %rd1; mov.b64 {%r20, %r21}, %rd6; rem.s64 %rd6, %rd0, %rd1; mov.b64 {%r22, %r23}, %rd6;"}
+#define DIRECTED(r) \
+    {"add." r ".f32 %x0, %f0, %f1; mov.b32 %r16, %x0; sub." r ".ftz.f32 %x0, %f0, %f1; mov.b32 %r17, %x0; mul." r ".sat.f32 %x0, %f0, %f1; mov.b32 %r18, %x0;" \
+     "fma." r ".f32 %x0, %f0, %f1, %f2; mov.b32 %r19, %x0; div." r ".f32 %x0, %f0, %f1; mov.b32 %r20, %x0; rcp." r ".ftz.f32 %x0, %f0; mov.b32 %r21, %x0;" \
+     "sqrt." r ".f32 %x0, %f0; mov.b32 %r22, %x0; mul." r ".ftz.f32 %x0, %f0, %f1; mov.b32 %r23, %x0;", .for_v4 = true}
+#define HALF_TESTS(relation) \
+    {"setp." relation ".f16x2 %p4|%p5, %r0, %r1; selp.u32 %r16, 1, 2, %p4; selp.u32 %r17, 1, 2, %p5; setp." relation ".bf16x2 %p4|%p5, %r0, %r1;" \
+     "selp.u32 %r18, 1, 2, %p4; selp.u32 %r19, 1, 2, %p5; setp." relation ".f16 %p4|%p5, %h0, %h1; selp.u32 %r20, 1, 2, %p4; selp.u32 %r21, 1, 2, %p5;" \
+     "setp." relation ".and.bf16 %p4, %h0, %h1, %p0; selp.u32 %r22, 1, 2, %p4; setp." relation ".or.f16 %p4|%p5, %h0, %h1, !%p1; selp.u32 %r23, 1, 2, %p5;"}
+#define TESTP(class, a, b) \
+    "testp." class ".f32 %p4, %f0; selp.u32 %r" a ", 1, 2, %p4; { .reg .f64 %d; mov.b64 %d, {%r0, %r1}; testp." class ".f64 %p4, %d; selp.u32 %r" b ", 1, 2, %p4; }\n"
+#define SHUFFLES(mode, b, c) \
+    "shfl.sync." mode ".b32 %r24|%p4, %r0, " b ", " c ", -1; mad.lo.u32 %r16, %r16, 31, %r24; @%p4 add.u32 %r17, %r17, 77; mul.lo.u32 %r17, %r17, 3;"
 static const struct form forms[] = {
     HALF2("add", ""), HALF2("sub", ".ftz"), HALF2("mul", ".ftz.sat"), HALF2("add.rn", ".sat"), HALF2("mul", ""),
     HALF2("min", ""), HALF2("max", ".ftz"), HALF2("min.NaN", ""), HALF2("max.xorsign.abs", ""), HALF2("max.NaN.xorsign.abs", ""),
@@ -180,6 +195,18 @@ static const struct form forms[] = {
     {"{ .reg .f64 %d; cvt.rn.f64.s32 %d, %r0; mov.b64 {%r16, %r17}, %d; cvt.rn.f64.u64 %d, %rd0; mov.b64 {%r18, %r19}, %d; cvt.f64.f32 %d, %f0;"
      "mov.b64 {%r20, %r21}, %d; mov.b64 %d, {%r0, %r1}; cvt.rn.f32.f64 %x0, %d; mov.b32 %r22, %x0; }"},
     ROUNDS("rni"), ROUNDS("rzi"), ROUNDS("rmi"), ROUNDS("rpi"),
+    DIRECTED("rz"), DIRECTED("rm"), DIRECTED("rp"),
+    {"ld.global.f32 %x1, [%in+4]; ld.global.f32 %x2, [%in+8]; add.rz.f32 %x3, %x1, %x2; fma.rp.ftz.f32 %x3, %x3, %x1, %x2; add.f32 %x0, %x3, %f0; mov.b32 %r16, %x0;", .for_v4 = true},
+    HALF_TESTS("lt"), HALF_TESTS("ge"), HALF_TESTS("ne"), HALF_TESTS("equ"), HALF_TESTS("nan"), HALF_TESTS("num"), HALF_TESTS("gtu"),
+    {TESTP("finite", "16", "17") TESTP("infinite", "18", "19") TESTP("number", "20", "21") TESTP("notanumber", "22", "23")},
+    {TESTP("normal", "16", "17") TESTP("subnormal", "18", "19") "slct.u32.s32 %r20, %r0, %r1, %r2; slct.f32.f32 %x0, %f0, %f1, %f2; mov.b32 %r21, %x0;"
+     "slct.ftz.b64.f32 %rd5, %rd0, %rd1, %f0; mov.b64 {%r22, %r23}, %rd5;"},
+    {SHUFFLES("up", "%r1", "0") SHUFFLES("down", "%r2", "31") SHUFFLES("bfly", "%r1", "%r3") SHUFFLES("idx", "%r1", "0x1c1f"), .for_v4 = true},
+    {SHUFFLES("up", "%r4", "%r3") SHUFFLES("down", "3", "%r5") SHUFFLES("idx", "%r6", "%r5") SHUFFLES("bfly", "%r4", "31"), .for_v4 = true},
+    {"redux.sync.add.u32 %r16, %r0, -1; redux.sync.min.u32 %r17, %r0, -1; redux.sync.max.u32 %r18, %r0, -1; redux.sync.min.s32 %r19, %r0, -1;"
+     "redux.sync.max.s32 %r20, %r0, -1; redux.sync.and.b32 %r21, %r0, -1; redux.sync.or.b32 %r22, %r0, -1; redux.sync.xor.b32 %r23, %r0, -1;"},
+    {"vote.sync.uni.pred %p4, %p0, -1; selp.u32 %r16, 1, 2, %p4; setp.ge.u32 %p5, %r0, 0; vote.sync.uni.pred %p4, %p5, -1; selp.u32 %r17, 1, 2, %p4;"
+     "vote.sync.all.pred %p4, !%p5, -1; selp.u32 %r18, 1, 2, %p4; vote.sync.ballot.b32 %r19, %p1, -1;"},
     {"prmt.b32 %r16, %r0, %r1, %r2; prmt.b32.f4e %r17, %r0, %r1, %r2; prmt.b32.b4e %r18, %r0, %r1, %r2; prmt.b32.rc8 %r19, %r0, %r1, %r2;"
      "prmt.b32.ecl %r20, %r0, %r1, %r2; prmt.b32.ecr %r21, %r0, %r1, %r2; prmt.b32.rc16 %r22, %r0, %r1, %r2; prmt.b32 %r23, %r0, 0, %r2;"},
     {"ld.global.u32 %r30, [%in+64]; ld.global.u32 %r31, [%in+68]; prmt.b32 %r32, %r30, %r31, %r31; add.u32 %r16, %r32, %ti;"},
@@ -193,6 +220,9 @@ static const struct form forms[] = {
      "bfind.shiftamt.s32 %r21, %r0; bfind.shiftamt.u64 %r22, %rd0; bfind.shiftamt.s64 %r23, %rd0;"},
     {"cnot.b32 %r16, %r0; sad.s32 %r17, %r0, %r1, %r2; sad.u32 %r18, %r0, %r1, %r2; sad.u16 %k0, %h0, %h1, %h2; cvt.u32.u16 %r19, %k0;"
      "sad.s64 %rd5, %rd0, %rd1, %rd2; mov.b64 {%r20, %r21}, %rd5; cnot.b64 %rd5, %rd0; mov.b64 {%r22, %r23}, %rd5;"},
+    DIVIDE(""), DIVIDE("and.b32 %r1, %r1, 0; and.b32 %r3, %r3, 0; mov.b64 %rd0, {%r0, %r1}; mov.b64 %rd1, {%r2, %r3};"),
+    DIVIDE("ld.global.u64 %rd0, [%in+64]; ld.global.u64 %rd1, [%in+40]; xor.b64 %rd1, %rd1, -1;"),
+    {"setp.eq.u64 %p4, %rd0, 0; @%p4 bra OUT; div.u64 %rd6, %rd1, %rd0; mov.b64 {%r16, %r17}, %rd6; OUT: bar.warp.sync -1;"},
     COPY("16", "16"), COPY("8", "8"), COPY("4", "4"), COPY("16", "16, 16"),
     {"ld.global.u32 %r30, [%in+64]; ld.global.u32 %r31, [%in+68]; ld.global.u32 %r32, [%in+72]; fma.rn.f16x2 %r33, %r30, %r31, %r32;" /* uniform */
      "mul.f16x2 %r34, %r33, %r30; mov.b32 {%h0, %h1}, %r34; add.f16 %h2, %h0, %h1; add.f16x2 %r16, %r34, %r0; cvt.u32.u16 %r17, %h2;"},
