@@ -133,15 +133,30 @@ LLVMValueRef emit_operation_place(struct emit *e, int32_t reg);
 
 /* ---- The instructions that have code of their own. Each says whether it emitted this one ---- */
 typedef bool emit_fn(struct emit *e);
-<<<<<<< HEAD
 /* The instruction calls a function that is no part of the kernel's body, nor the engine's own. */
 bool emit_calls_function(const struct emit *e);
-emit_fn emit_calls_function, emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, emit_dot, emit_mma,
-    emit_matrix, emit_half, emit_copy, emit_fields, emit_special, emit_convert, emit_calls, emit_divide, emit_test,
-    emit_rounded;
-#define JIT_EMITTERS emit_calls_function, emit_integer, emit_float, emit_compare, emit_move, emit_memory, emit_warp, \
-    emit_dot, emit_mma, emit_matrix, emit_half, emit_copy, emit_fields, emit_special, emit_convert, emit_calls, emit_divide, \
-    emit_test, emit_rounded
+#define JIT_EMITTERS(X) \
+    X(integer) \
+    X(float) \
+    X(compare) \
+    X(move) \
+    X(memory) \
+    X(warp) \
+    X(dot) \
+    X(mma) \
+    X(matrix) \
+    X(half) \
+    X(copy) \
+    X(fields) \
+    X(special) \
+    X(convert) \
+    X(calls) \
+    X(divide) \
+    X(test) \
+    X(rounded)
+#define X(name) emit_fn emit_##name;
+JIT_EMITTERS(X)
+#undef X
 
 /* ---- emit_leave.c: the interpreter goes on with the warp; each ends its LLVM block ---- */
 /* From the instruction being emitted on. */

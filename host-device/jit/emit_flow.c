@@ -215,7 +215,11 @@ static bool is_nothing(const struct ptx_insn *i)
     }
 }
 
-static emit_fn *const emitters[] = {JIT_EMITTERS};
+static emit_fn *const emitters[] = {
+#define X(name) emit_##name,
+    JIT_EMITTERS(X)
+#undef X
+};
 
 static bool emit_own(struct emit *e)
 {
