@@ -60,7 +60,8 @@ static int check_cluster(const struct CUfunc_st *function, const struct vgpu_cmd
     for (int i = 0; i < 3; i++)
         if (launch->grid[i] % launch->cluster[i])
             return CUDA_ERROR_INVALID_CLUSTER_SIZE;
-    return 0;
+    vgpu_log(VGPU_LOG_WARN, "%s: clusters of several blocks are not executed", function->name);
+    return CUDA_ERROR_NOT_SUPPORTED;
 }
 
 int vgpu_launch_check(const struct CUfunc_st *function, const struct vgpu_cmd_launch *launch)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cuda/driver.h"
+#include "cuda/procaddr_table.h"
 
 enum { LEGACY_STREAM = 1, PER_THREAD_STREAM = 2, NAME_MAX_ = 120 };
 enum { FOUND, SYMBOL_NOT_FOUND, VERSION_NOT_SUFFICIENT };
@@ -108,6 +109,17 @@ static const struct {
     {"cuVDPAUCtxCreate", {3010, 3020}},
 };
 
+static bool too_early(const char *name, int version)
+{
+    char word[NAME_MAX_ + 4];
+
+    snprintf(word, sizeof word, " %s ", name);
+    for (size_t i = 0; i < sizeof introduced / sizeof *introduced; i++)
+        if (version < introduced[i].since && strstr(introduced[i].names, word))
+            return true;
+    return false;
+}
+
 /* -1: NAME is of one meaning; 0: VERSION is before its first; else which. */
 static int variant(const char *name, int version)
 {
@@ -119,7 +131,7 @@ static int variant(const char *name, int version)
             v++;
         return v;
     }
-    return -1;
+    return too_early(name, version) ? 0 : -1;
 }
 
 /* In this library, whatever else may be loaded. The handle is given back, or the library could never be unloaded. */

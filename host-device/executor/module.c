@@ -256,6 +256,11 @@ uint32_t vgx_cmd_function_get(void *executor, const struct vgpu_cmd_function_get
         return refuse(x, &err, out);
     if (out->room < p->nparams * sizeof(*layout))
         return CU_OUT_OF_MEMORY;
+    if (p->cluster[0] > 1 || p->cluster[1] > 1 || p->cluster[2] > 1) {
+        snprintf(err.message, sizeof(err.message), "%s: clusters of several blocks are not executed", p->name);
+        err.code = CU_NOT_SUPPORTED;
+        return refuse(x, &err, out);
+    }
 
     f = g_new0(struct vgx_function, 1);
     f->handle = c->function;

@@ -126,16 +126,16 @@
     X(117, gpu_direct_rdma_flush_writes_options, ABSENT) \
     X(118, gpu_direct_rdma_writes_ordering, ABSENT) \
     X(119, mempool_supported_handle_types, ABSENT) \
-    X(120, cluster_launch, PROFILE) \
+    X(120, cluster_launch, ABSENT) \
     X(121, deferred_mapping_cuda_array_supported, ABSENT) \
-    X(122, can_use_64_bit_stream_mem_ops, ABSENT) \
-    X(123, can_use_stream_wait_value_nor, ABSENT) \
+    X(122, can_use_64_bit_stream_mem_ops, PROFILE) \
+    X(123, can_use_stream_wait_value_nor, PROFILE) \
     X(124, dma_buf_supported, ABSENT) \
     X(125, ipc_event_supported, ABSENT) \
     X(126, mem_sync_domain_count, PROFILE) \
     X(127, tensor_map_access_supported, ABSENT) \
     X(128, handle_type_fabric_supported, ABSENT) \
-    X(129, unified_function_pointers, PROFILE) \
+    X(129, unified_function_pointers, ABSENT) \
     X(130, numa_config, PROFILE) \
     X(131, numa_id, PROFILE) \
     X(132, multicast_supported, ABSENT) \

@@ -335,6 +335,10 @@ static void test_proc_address(void)
     ok(f == (void *)cuLaunchKernel_ptsz, "is _ptsz");
     OK(cuGetProcAddress_v2("cuInit", &f, 13000, 2, &found), "per-thread");
     ok(f == (void *)cuInit, "where there is no difference");
+    OK(cuGetProcAddress_v2("cuGraphAddMemAllocNode", &f, 11040, 0, &found), "in the version that it came with");
+    is_u64(cuGetProcAddress_v2("cuGraphAddMemAllocNode", &f, 11030, 0, &found), CUDA_ERROR_NOT_FOUND, "in the one before");
+    ok(!f && found == 2, "which is why");
+    OK(cuGetProcAddress_v2("cuInit", &f, 2000, 0, &found), "the oldest");
     is_u64(cuGetProcAddress_v2("cuNothing", &f, 13000, 0, &found), CUDA_ERROR_NOT_FOUND, "an unknown name");
     ok(!f && found == 1, "is said to be");
     is_u64(cuGetExportTable((void **)&table, &unknown), CUDA_ERROR_NOT_FOUND, "an unknown export table");
