@@ -151,6 +151,7 @@ bool emit_calls_function(const struct emit *e);
     X(special) \
     X(convert) \
     X(calls) \
+    X(atomic) \
     X(divide) \
     X(test) \
     X(rounded)

@@ -54,7 +54,7 @@ static bool find_data(struct emit *e, struct access *a)
 }
 
 /* With 'lanes' the offset is lane 0's where the address register has a pattern. */
-static bool find_address(struct emit *e, struct access *a, bool lanes)
+bool access_find_address(struct emit *e, struct access *a, bool lanes)
 {
     const struct ptx_insn *i = e->insn;
     const struct ptx_operand *o = &i->ops[a->store ? 0 : 1];
@@ -140,7 +140,7 @@ V access_aligned(struct emit *e, const struct access *a, V offset)
 
 /* Every running lane's access is good: one OR over offsets decides, since both limits are powers of two in the window; in
  * shared memory each is compared. */
-static V all_fit(struct emit *e, const struct access *a)
+V access_all_fit(struct emit *e, const struct access *a)
 {
     LLVMTypeRef type = LLVMTypeOf(a->offset);
     bool narrow = type == emit_vector(e->i32);
@@ -428,7 +428,7 @@ static void varying_access(struct emit *e, const struct access *a)
     LLVMBuildBr(e->b, w.join);
     LLVMPositionBuilderAtEnd(e->b, rest);
     if (own)
-        emit_branch(e, all_fit(e, a), each, slow);
+        emit_branch(e, access_all_fit(e, a), each, slow);
     else
         LLVMBuildBr(e->b, slow);
     if (own) {
@@ -462,12 +462,12 @@ static bool load_store(struct emit *e)
         LLVMBuildStore(e->b, left, e->fuel);
         return false;
     }
-    if (!find_data(e, &a) || is_dead(e, &a) || !find_address(e, &a, true))
+    if (!find_data(e, &a) || is_dead(e, &a) || !access_find_address(e, &a, true))
         return false;
     if (a.pattern && access_pattern(e, &a))
         return true;
     if (a.pattern)
-        find_address(e, &a, false);
+        access_find_address(e, &a, false);
     if (a.varies)
         varying_access(e, &a);
     else

@@ -22,6 +22,10 @@ struct access {
     bool shared;
 };
 
+/* Where the instruction's address operand points: base, offset, size. lanes: by the address register's pattern, if it has one. */
+bool access_find_address(struct emit *e, struct access *a, bool lanes);
+/* Every running lane's offset (a vector) is good. */
+V access_all_fit(struct emit *e, const struct access *a);
 V access_pointer(struct emit *e, V address);
 /* An offset, or offsets, in 64 bits. */
 V access_widen(struct emit *e, V offset);

@@ -192,6 +192,8 @@ static void yield(struct jit_env *env)
     uint32_t mask = w->args.present;
 
     enter(env);
+    w->polled |= env->polled;
+    env->polled = 0;
     w->args.mask = mask;
     run_yield_at(w, w->entry_frame.func->code);
     wait(env, mask);

@@ -40,6 +40,7 @@ struct jit_env {
     /* ... and the warp with them: all have been parked. Does not return. */
     void (*leave)(struct jit_env *env);
     uint32_t present;          /* lanes that have not ended, after an operation that calls a function */
+    uint32_t polled;           /* set: code has looked at memory that others may change */
     /* The access that runs, for who asks after the hardware has stopped it: */
     uint32_t insn, mask;       /* instruction, and the lanes that run it */
     uint32_t step;             /* JIT_STEP_EACH: address[lane]; _TABLE: address[0] + table[lane]; else address[0] + lane * step */

@@ -602,6 +602,7 @@ static int long_run(uint64_t seed, uint64_t count, time_t seconds)
     bool all = !getenv("VGPU_ISA"), good = true;
     uint64_t first = seed;
 
+    setvbuf(stdout, NULL, _IOLBF, 0);
     for (; good && (!count || seed < first + count) && (!seconds || now < begin + seconds); seed++, now = time(NULL)) {
         if (all)
             setenv("VGPU_ISA", isas[seed % 3], 1);

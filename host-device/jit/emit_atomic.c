@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* atom and red on integers. Lanes go in order, 0 to 31, as the interpreter's do. Where all lanes name one place and nobody wants
+ * the old value, they are one operation; where each adds the same, the old values are known from one.
+ *
+ * A block's shared memory is touched by the thread that runs the block alone, so nothing there needs to be atomic. */
+#include "jit/emit.h"
+
+#include <stddef.h>
+
+#include "jit/emit_memory.h"
+
+enum { SWAP = -1 };           /* cas: the exchange that compares */
+
+struct atomic {
+    struct access a;
+    const struct ptx_operand *result, *b, *c;
+    int op;                   /* LLVMAtomicRMWBinOp, or SWAP */
+    unsigned bits;
+    bool used;                /* the old value */
+    V old;                    /* place for 32 old values */
+    V b_at, c_at;             /* and for operands */
+};
+
+static bool find_operation(struct emit *e, struct atomic *t)
+{
+    static const struct { uint8_t atom; int op, with_sign; } rows[] = {
+        {PTX_atom_and, LLVMAtomicRMWBinOpAnd, LLVMAtomicRMWBinOpAnd},
+        {PTX_atom_or, LLVMAtomicRMWBinOpOr, LLVMAtomicRMWBinOpOr},
+        {PTX_atom_xor, LLVMAtomicRMWBinOpXor, LLVMAtomicRMWBinOpXor},
+        {PTX_atom_exch, LLVMAtomicRMWBinOpXchg, LLVMAtomicRMWBinOpXchg},
+        {PTX_atom_add, LLVMAtomicRMWBinOpAdd, LLVMAtomicRMWBinOpAdd},
+        {PTX_atom_min, LLVMAtomicRMWBinOpUMin, LLVMAtomicRMWBinOpMin},
+        {PTX_atom_max, LLVMAtomicRMWBinOpUMax, LLVMAtomicRMWBinOpMax},
+        {PTX_atom_inc, LLVMAtomicRMWBinOpUIncWrap, LLVMAtomicRMWBinOpUIncWrap},
+        {PTX_atom_dec, LLVMAtomicRMWBinOpUDecWrap, LLVMAtomicRMWBinOpUDecWrap},
+        {PTX_atom_cas, SWAP, SWAP},
+    };
+    const struct ptx_insn *i = e->insn;
+    bool red = i->op == PTX_OP_red;
+    char class = ptx_type_class[i->types[0]];
+
+    t->bits = ptx_type_bits[i->types[0]];
+    if (class == 'f' || i->vec > 1 || (t->bits != 32 && t->bits != 64))
+        return false;
+    t->result = red ? NULL : &i->ops[0];
+    t->b = &i->ops[red ? 1 : 2];
+    t->c = i->nops > 3 && !red ? &i->ops[3] : NULL;
+    t->used = !red && t->result->kind == PTX_OPERAND_REG && e->read[t->result->reg];
+    if (t->b->kind == PTX_OPERAND_VEC || (i->atom == PTX_atom_cas && !t->c))
+        return false;
+    if (t->used && !jit_varies(e->u, t->result->reg))
+        return false;
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
+        if (rows[k].atom == i->atom) {
+            t->op = class == 's' ? rows[k].with_sign : rows[k].op;
+            return true;
+        }
+    return false;
+}
+
+/* ---- One at a time ---- */
+
+/* In the function's first block, so that a loop does not take it again and again. */
+static V place_for(struct emit *e, LLVMTypeRef type)
+{
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
+    V place;
+
+    LLVMPositionBuilderBefore(e->b, LLVMGetFirstInstruction(LLVMGetEntryBasicBlock(e->fn)));
+    place = LLVMBuildAlloca(e->b, type, "");
+    LLVMPositionBuilderAtEnd(e->b, here);
+    return place;
+}
+
+static V element(struct emit *e, LLVMTypeRef type, V array, V lane)
+{
+    return LLVMBuildGEP2(e->b, type, array, &lane, 1, "");
+}
+
+static V choose(struct emit *e, LLVMIntPredicate p, V x, V y)
+{
+    return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, p, x, y, ""), x, y, "");
+}
+
+/* The new value, where the operation is not one of the CPU's. */
+static V combine(struct emit *e, int op, V old, V b)
+{
+    LLVMTypeRef type = LLVMTypeOf(old);
+    V one = LLVMConstInt(type, 1, false), zero = LLVMConstNull(type), wraps;
+
+    switch (op) {
+    case LLVMAtomicRMWBinOpAnd:
+        return LLVMBuildAnd(e->b, old, b, "");
+    case LLVMAtomicRMWBinOpOr:
+        return LLVMBuildOr(e->b, old, b, "");
+    case LLVMAtomicRMWBinOpXor:
+        return LLVMBuildXor(e->b, old, b, "");
+    case LLVMAtomicRMWBinOpAdd:
+        return LLVMBuildAdd(e->b, old, b, "");
+    case LLVMAtomicRMWBinOpMin:
+        return choose(e, LLVMIntSLT, old, b);
+    case LLVMAtomicRMWBinOpMax:
+        return choose(e, LLVMIntSGT, old, b);
+    case LLVMAtomicRMWBinOpUMin:
+        return choose(e, LLVMIntULT, old, b);
+    case LLVMAtomicRMWBinOpUMax:
+        return choose(e, LLVMIntUGT, old, b);
+    case LLVMAtomicRMWBinOpUIncWrap:
+        return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntUGE, old, b, ""), zero, LLVMBuildAdd(e->b, old, one, ""), "");
+    case LLVMAtomicRMWBinOpUDecWrap:
+        wraps = LLVMBuildOr(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, old, zero, ""), LLVMBuildICmp(e->b, LLVMIntUGT, old, b, ""), "");
+        return LLVMBuildSelect(e->b, wraps, b, LLVMBuildSub(e->b, old, one, ""), "");
+    default:
+        return b;
+    }
+}
+
+static V update(struct emit *e, const struct atomic *t, V address, V b, V c)
+{
+    V at = access_pointer(e, address), old, next;
+
+    if (t->a.shared) {
+        old = LLVMBuildLoad2(e->b, emit_int(e, t->bits), at, "");
+        next = t->op == SWAP ? LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, old, b, ""), c, old, "") : combine(e, t->op, old, b);
+        LLVMBuildStore(e->b, next, at);
+        return old;
+    }
+    if (t->op == SWAP) {
+        old = LLVMBuildAtomicCmpXchg(e->b, at, b, c, LLVMAtomicOrderingSequentiallyConsistent, LLVMAtomicOrderingSequentiallyConsistent, false);
+        return LLVMBuildExtractValue(e->b, old, 0, "");
+    }
+    return LLVMBuildAtomicRMW(e->b, (LLVMAtomicRMWBinOp)t->op, at, b, LLVMAtomicOrderingSequentiallyConsistent, false);
+}
+
+/* address: of all lanes, or NULL: env's addresses. */
+static V one_by_one(struct emit *e, struct atomic *t, V address)
+{
+    LLVMTypeRef type = emit_int(e, t->bits), vector = emit_vector(type);
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(e->b), loop = emit_block(e, "lane"), done = emit_block(e, "lanes");
+    V left, next, lane, at = address, b, c = NULL, old;
+
+    LLVMBuildStore(e->b, emit_source(e, t->b, t->bits), t->b_at = place_for(e, vector));
+    if (t->op == SWAP)
+        LLVMBuildStore(e->b, emit_source(e, t->c, t->bits), t->c_at = place_for(e, vector));
+    t->old = place_for(e, vector);
+    if (t->used)
+        LLVMBuildStore(e->b, LLVMConstNull(vector), t->old);
+    LLVMBuildBr(e->b, loop);
+    LLVMPositionBuilderAtEnd(e->b, loop);
+    left = LLVMBuildPhi(e->b, e->i32, "");
+    lane = emit_first_lane(e, left);
+    if (!at)
+        at = LLVMBuildLoad2(e->b, e->i64, element(e, e->i64, emit_at(e, e->env, offsetof(struct jit_env, address)), lane), "");
+    b = LLVMBuildLoad2(e->b, type, element(e, type, t->b_at, lane), "");
+    if (t->op == SWAP)
+        c = LLVMBuildLoad2(e->b, type, element(e, type, t->c_at, lane), "");
+    old = update(e, t, at, b, c);
+    if (t->used)
+        LLVMBuildStore(e->b, old, element(e, type, t->old, lane));
+    next = LLVMBuildAnd(e->b, left, LLVMBuildSub(e->b, left, emit_i32(e, 1), ""), "");
+    LLVMAddIncoming(left, (V[]){e->mask, next}, (LLVMBasicBlockRef[]){before, loop}, 2);
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntNE, next, emit_i32(e, 0), ""), loop, done);
+    LLVMPositionBuilderAtEnd(e->b, done);
+    return t->used ? LLVMBuildLoad2(e->b, vector, t->old, "") : NULL;
+}
+
+/* ---- All at once ---- */
+
+static bool is_same_everywhere(const struct emit *e, const struct ptx_operand *o)
+{
+    return o->kind == PTX_OPERAND_IMM || (o->kind == PTX_OPERAND_REG && !jit_varies(e->u, o->reg));
+}
+
+static V same_value(struct emit *e, const struct atomic *t)
+{
+    return t->b->kind == PTX_OPERAND_IMM ? LLVMConstInt(emit_int(e, t->bits), (uint64_t)t->b->imm, false) : emit_reg(e, t->b->reg, false);
+}
+
+static V count(struct emit *e, const struct atomic *t, V mask)
+{
+    V n = emit_call(e, "llvm.ctpop", (LLVMTypeRef[]){LLVMTypeOf(mask)}, 1, &mask, 1);
+    LLVMTypeRef type = emit_int(e, t->bits);
+
+    if (LLVMGetTypeKind(LLVMTypeOf(mask)) == LLVMVectorTypeKind)
+        type = emit_vector(type);
+    return t->bits == 32 ? n : LLVMBuildZExt(e->b, n, type, "");
+}
+
+/* Lane l adds after as many as run before it. */
+static V add_the_same(struct emit *e, struct atomic *t, V address)
+{
+    V value = same_value(e, t), old = update(e, t, address, LLVMBuildMul(e->b, value, count(e, t, e->mask), ""), NULL), before[VG_WARP], n;
+
+    if (!t->used)
+        return NULL;
+    for (unsigned l = 0; l < VG_WARP; l++)
+        before[l] = emit_i32(e, (1u << l) - 1);
+    n = count(e, t, LLVMBuildAnd(e->b, emit_splat(e, e->mask), LLVMConstVector(before, VG_WARP), ""));
+    return LLVMBuildAdd(e->b, emit_splat(e, old), LLVMBuildMul(e->b, emit_splat(e, value), n, ""), "");
+}
+
+/* Lanes that do not run take part with what changes nothing. */
+static bool reduce(struct emit *e, struct atomic *t, V address)
+{
+    static const struct { int op; const char *name; uint64_t neutral; } rows[] = {
+        {LLVMAtomicRMWBinOpAdd, "llvm.vector.reduce.add", 0}, {LLVMAtomicRMWBinOpXor, "llvm.vector.reduce.xor", 0},
+        {LLVMAtomicRMWBinOpOr, "llvm.vector.reduce.or", 0}, {LLVMAtomicRMWBinOpAnd, "llvm.vector.reduce.and", UINT64_MAX},
+        {LLVMAtomicRMWBinOpUMax, "llvm.vector.reduce.umax", 0}, {LLVMAtomicRMWBinOpUMin, "llvm.vector.reduce.umin", UINT64_MAX},
+        {LLVMAtomicRMWBinOpMax, "llvm.vector.reduce.smax", 1}, {LLVMAtomicRMWBinOpMin, "llvm.vector.reduce.smin", 2},
+    };
+
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+        LLVMTypeRef type = emit_int(e, t->bits), vector = emit_vector(type);
+        uint64_t neutral = rows[k].neutral;
+        V values;
+
+        if (rows[k].op != t->op)
+            continue;
+        if (neutral == 1 || neutral == 2) /* the least and the greatest with a sign */
+            neutral = (UINT64_C(1) << (t->bits - 1)) - (neutral == 2);
+        values = LLVMBuildSelect(e->b, emit_lanes(e, e->mask), emit_source(e, t->b, t->bits),
+                                 emit_splat(e, LLVMConstInt(type, neutral, false)), "");
+        update(e, t, address, emit_call(e, rows[k].name, &vector, 1, &values, 1), NULL);
+        return true;
+    }
+    return false;
+}
+
+static V at_one_place(struct emit *e, struct atomic *t, V address)
+{
+    if (t->op == LLVMAtomicRMWBinOpAdd && is_same_everywhere(e, t->b))
+        return add_the_same(e, t, address);
+    if (!t->used && reduce(e, t, address))
+        return NULL;
+    return one_by_one(e, t, address);
+}
+
+/* ---- Both ---- */
+
+/* A loop may wait for what an old value says: it costs as much as in the interpreter, and is known to look at memory. */
+static void polls(struct emit *e)
+{
+    V left = LLVMBuildSub(e->b, LLVMBuildLoad2(e->b, e->i32, e->fuel, ""), emit_i32(e, SPIN_COST), "");
+
+    LLVMBuildStore(e->b, left, e->fuel);
+    LLVMBuildStore(e->b, emit_i32(e, 1), emit_at(e, e->env, offsetof(struct jit_env, polled)));
+}
+
+bool emit_atomic(struct emit *e)
+{
+    struct atomic t = {.old = NULL};
+    struct ways w = {.join = NULL};
+    LLVMBasicBlockRef fast, slow;
+    V good, address;
+
+    if ((e->insn->op != PTX_OP_atom && e->insn->op != PTX_OP_red) || !find_operation(e, &t))
+        return false;
+    t.a = (struct access){.store = e->insn->op == PTX_OP_red, .n = 1, .bytes = t.bits / 8, .total = t.bits / 8, .bits = t.bits};
+    if (!access_find_address(e, &t.a, false) || !emit_source(e, t.b, t.bits) || (t.c && !emit_source(e, t.c, t.bits)))
+        return false;
+    t.a.store = !t.used;
+    t.a.data = t.result;
+    w.join = emit_block(e, "updated");
+    fast = emit_block(e, "update");
+    slow = emit_block(e, "slow");
+    if (t.a.varies)
+        good = access_all_fit(e, &t.a);
+    else
+        good = LLVMBuildAnd(e->b, access_fits(e, &t.a, t.a.offset, t.a.total), access_aligned(e, &t.a, t.a.offset), "");
+    emit_branch(e, good, fast, slow);
+    LLVMPositionBuilderAtEnd(e->b, fast);
+    if (t.used)
+        polls(e);
+    address = access_widen(e, t.a.offset);
+    address = LLVMBuildAdd(e->b, address, t.a.varies ? emit_splat(e, t.a.base) : t.a.base, "");
+    access_note(e, &t.a, t.a.varies ? JIT_STEP_EACH : 0, address);
+    w.values[w.n][0] = t.a.varies ? one_by_one(e, &t, NULL) : at_one_place(e, &t, address);
+    access_end_way(e, &w, true);
+    LLVMBuildBr(e->b, w.join);
+    LLVMPositionBuilderAtEnd(e->b, slow);
+    access_operation_way(e, &t.a, &w);
+    access_join_ways(e, &t.a, &w);
+    return true;
+}
