@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Copies. With unified addressing the kind only says what the caller believes; the driver looks at the pointers. Arrays do not
- * exist here, so every copy is one of rows between linear memory. */
-#include "cudart/runtime.h"
+/* Copies. With unified addressing the kind only says what the caller believes; the driver looks at the pointers. What
+ * arrays take part in is in array.c: here every copy is one of rows between linear memory. */
+#include "cudart/array.h"
 
 #define VA(pointer) ((CUdeviceptr)(uintptr_t)(pointer))
 
@@ -119,7 +119,7 @@ static cudaError_t copy_box(const cudaMemcpy3DParms *p, cudaStream_t stream, boo
     if (!p)
         return report(CUDA_ERROR_INVALID_VALUE);
     if (p->src_array || p->dst_array)
-        return report(CUDA_ERROR_NOT_SUPPORTED);
+        return array_copy_box(p, stream, async);
     return copy((struct copy){corner(p->dst, p->dst_pos), corner(p->src, p->src_pos), p->dst.pitch, p->src.pitch, p->dst.ysize,
                               p->src.ysize, p->extent.width, p->extent.height, p->extent.depth},
                 p->kind, stream, async);
