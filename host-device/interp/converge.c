@@ -204,6 +204,13 @@ const struct uop *run_collective_all(struct warp *w, const struct uop *u)
 
 /* ---- The block's barriers ---- */
 
+static void let_go(struct block *b)
+{
+    for (unsigned i = 0; i < b->n_warps; i++)
+        b->warps[i]->met = NULL;
+    b->met = 0;
+}
+
 static bool barrier_complete(const struct block *b, const struct barrier *bar)
 {
     uint32_t threads = bar->again;
@@ -260,8 +267,50 @@ static void check_barrier(struct block *b, unsigned number)
 
 void converge_block(struct block *b)
 {
+    if (b->met && b->met == b->present)
+        let_go(b);
     for (uint32_t m = b->active_barriers; m; m &= m - 1)
         check_barrier(b, (unsigned)__builtin_ctz(m));
+}
+
+static unsigned lanes_of(uint32_t mask)
+{
+    return mask == ~0u ? VG_WARP : (unsigned)__builtin_popcount(mask);
+}
+
+bool barrier_meet(struct warp *w, const struct uop *u)
+{
+    struct block *b = w->block;
+    uint32_t number = u->refs[u->nd];
+
+    if (u->run != run_barrier || w->args.mask != w->args.present || w->n_groups || u->insn->mode == PTX_mode_arrive ||
+        (number & 3) != BASE_CONST || *(const uint32_t *)warp_at(w, number) || warp_at(w, u->refs[u->nd + 1]) ||
+        warp_at(w, u->refs[u->nd + 2]) || b->active_barriers & 1)
+        return false;
+    w->met = u;
+    b->met += lanes_of(w->args.present);
+    if (b->met == b->present)
+        let_go(b);
+    return true;
+}
+
+/* A warp comes by lanes: those that wait whole wait as groups from now on. */
+static void part(struct block *b)
+{
+    struct barrier *bar = &b->barriers[0];
+
+    for (unsigned i = 0; i < b->n_warps; i++) {
+        struct warp *w = b->warps[i];
+
+        if (!w->met)
+            continue;
+        group_push(w, w->met, w->args.present, WAIT_BARRIER)->barrier = 0;
+        bar->arrived[i] = w->args.present;
+        bar->threads += lanes_of(w->args.present);
+        b->active_barriers |= 1;
+        w->met = NULL;
+    }
+    b->met = 0;
 }
 
 /* bar and barrier: sources are the barrier's number, how many threads it is for (or none: all), and the predicate of .red. */
@@ -273,6 +322,8 @@ const struct uop *run_barrier(struct warp *w, const struct uop *u)
     uint32_t number = numbers[first], count = counts ? counts[first] : 0, lanes = 0;
     struct barrier *bar;
 
+    if (w->block->met)
+        part(w->block);
     for (uint32_t m = w->args.mask; m; m &= m - 1) {
         unsigned l = (unsigned)__builtin_ctz(m);
 

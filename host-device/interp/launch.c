@@ -18,6 +18,8 @@
 #define WORKER_SPAN (VGPU_SCRATCH_SIZE / WORKERS_MAX)
 #define PARAM_BYTES (64u << 10)
 #define KEEP_MAPPED (64 * VGPU_MIB) /* scratch that a worker keeps between launches */
+#define CHUNKS 64u                       /* of a grid, a worker, at the least */
+#define FEW 64u                          /* blocks taken at once, at the most */
 #define PATIENCE 32                      /* passes in which blocks only poll, before they get company */
 #define COMPANY_BYTES (256 * VGPU_MIB)   /* of memory and registers of an ordinary launch's resident blocks, a worker */
 #define PAGE 4096u
@@ -159,6 +161,7 @@ static void start_block(struct block *b, uint64_t index)
     if (b->active_barriers) /* of a launch that was stopped */
         memset(b->barriers, 0, sizeof b->barriers);
     b->active_barriers = 0;
+    b->met = 0;
     special_fill(b, true);
     for (unsigned n = 0; n < b->n_warps; n++) {
         struct warp *w = b->warps[n];
@@ -166,9 +169,11 @@ static void start_block(struct block *b, uint64_t index)
 
         w->args.present = left >= VG_WARP ? ~0u : (1u << left) - 1;
         w->entry_frame.lanes = w->args.present;
-        memset(w->entry_frame.top, 0, sizeof w->entry_frame.top);
+        if (worker->k->has_stack)
+            memset(w->entry_frame.top, 0, sizeof w->entry_frame.top);
         w->turn = 0;
         w->native = NULL;
+        w->met = NULL;
         w->n_groups = 0;
         warp_enter_frame(w, &w->entry_frame);
         *w->args.carry = 0;
@@ -189,8 +194,11 @@ static bool stopped(struct interp_worker *w)
     return atomic_load_explicit(&w->grid->stop, memory_order_relaxed);
 }
 
-static bool has_ready_group(const struct warp *w)
+/* Compiled warps have groups only while they wait for what is not a plain barrier. */
+static bool is_ready(const struct warp *w)
 {
+    if (!w->n_groups)
+        return w->args.present && !w->met;
     for (unsigned i = 0; i < w->n_groups; i++)
         if (w->groups[i].wait == READY)
             return true;
@@ -200,12 +208,15 @@ static bool has_ready_group(const struct warp *w)
 /* Name the lanes that wait for what cannot come. */
 static void deadlock(struct block *b)
 {
+    static const char deadlocked[] = "deadlock: threads wait at %s for others that never arrive";
+
     for (unsigned n = 0; n < b->n_warps; n++) {
         struct warp *w = b->warps[n];
 
+        if (w->met)
+            warp_fault(w, w->met->insn, __builtin_ctz(w->args.present), VG_FAULT_TRAP, 0, deadlocked, ptx_op_names[w->met->insn->op]);
         for (unsigned i = 0; i < w->n_groups; i++)
-            warp_fault(w, w->groups[i].pc->insn, __builtin_ctz(w->groups[i].mask), VG_FAULT_TRAP, 0,
-                       "deadlock: threads wait at %s for others that never arrive", ptx_op_names[w->groups[i].pc->insn->op]);
+            warp_fault(w, w->groups[i].pc->insn, __builtin_ctz(w->groups[i].mask), VG_FAULT_TRAP, 0, deadlocked, ptx_op_names[w->groups[i].pc->insn->op]);
     }
 }
 
@@ -219,7 +230,7 @@ static enum progress run_block(struct interp_worker *worker, struct block *b)
     for (unsigned n = 0; n < b->n_warps; n++) {
         struct warp *w = b->warps[n];
 
-        if (!has_ready_group(w))
+        if (!is_ready(w))
             continue;
         ran = true;
         worker->running = w;
@@ -241,15 +252,24 @@ static enum progress run_block(struct interp_worker *worker, struct block *b)
     return moved ? MOVES : POLLS;
 }
 
+/* Blocks are taken from the grid a few at a time, where there are so many that it evens out: workers that ask for each single one
+ * would mostly wait for the counter. */
 static bool take_block(struct interp_worker *w, struct block *b)
 {
-    uint64_t index = atomic_fetch_add(&w->grid->next_block, 1);
+    uint64_t few = w->grid_blocks / (w->grid->n_workers * CHUNKS);
 
-    if (index >= w->grid_blocks)
+    if (w->next_block == w->last_block) {
+        few = w->launch->cooperative || !few ? 1 : few < FEW ? few : FEW;
+        w->next_block = atomic_fetch_add(&w->grid->next_block, few);
+        if (w->next_block > w->grid_blocks)
+            w->next_block = w->grid_blocks;
+        w->last_block = w->next_block + few < w->grid_blocks ? w->next_block + few : w->grid_blocks;
+    }
+    if (w->next_block == w->last_block)
         return false;
     if (!w->index && w->launch->between_blocks)
         w->launch->between_blocks(w->launch->between_arg);
-    start_block(b, index);
+    start_block(b, w->next_block++);
     return true;
 }
 
@@ -384,6 +404,8 @@ bool interp_run(struct interp_worker *w, struct interp_kernel *k, const struct v
         w->k = k;
     w->launch = launch;
     w->grid = grid;
+    w->next_block = w->last_block = 0;
+    w->serial++;
     if (!sigsetjmp(guard.env, 0)) {
         window_guard_enter(&guard);
         if (!sigsetjmp(w->leave, 0) && admit(w)) {

@@ -100,10 +100,14 @@ const struct uop *warp_exit(struct warp *w)
 
     frame_drop_lanes(w, w->frame, mask);
     w->args.present &= ~mask;
-    w->block->present -= (unsigned)__builtin_popcount(mask);
+    w->block->present -= mask == ~0u ? VG_WARP : (unsigned)__builtin_popcount(mask);
     w->args.mask = 0;
-    converge_lanes(w);
     converge_block(w->block);
+    if (!w->n_groups) {
+        w->limit = NULL;
+        return NULL;
+    }
+    converge_lanes(w);
     return warp_schedule(w);
 }
 

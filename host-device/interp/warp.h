@@ -156,6 +156,7 @@ struct warp {
     unsigned index;              /* in its block */
     bool yielded;                /* it left warp_run with lanes ready to go on */
     void *native;                /* compiled code's own, NULL before the warp's first turn */
+    const struct uop *met;       /* compiled: all its lanes wait at this barrier, and no group says so */
     bool polled;                 /* it looked at memory that others may change, or slept */
     uint32_t wait_mask[VG_WARP]; /* of a lane in WAIT_LANES: the lanes it waits for */
     struct frame entry_frame;
@@ -186,6 +187,7 @@ struct block {
     struct warp *warps[32];
     struct barrier barriers[16];
     uint32_t active_barriers;    /* those at which someone has arrived; the others are all zero */
+    unsigned met;                /* threads of warps that wait so */
     uint64_t shared_base, local_base;
     const struct interp_native *native; /* what runs its warps instead of the operations */
     bool busy;                   /* a block of the grid lives here */
@@ -208,6 +210,8 @@ struct interp_worker {
     const struct vg_launch *launch;
     struct interp_grid *grid;
     uint64_t grid_blocks;
+    uint64_t next_block, last_block; /* blocks that it has taken and not begun */
+    uint64_t serial;             /* of the launch, among its launches */
     uint32_t threads, n_warps;   /* of a block */
     uint32_t shared_size;        /* bytes, static and dynamic */
     uint64_t shared_bytes;       /* the same in whole pages */
@@ -269,6 +273,10 @@ uop_fn run_lane, run_lane_1_1, run_lane_1_2, run_lane_1_3, run_guarded, run_bra,
 
 /* ---- converge.c: lanes that wait for each other ---- */
 uop_fn run_collective, run_collective_all, run_barrier;
+/* Barrier 0 for all of the block, come to by all of the warp's lanes together, as nearly always, in compiled code: nothing is noted
+ * but how many threads have come. False: run_barrier must do it. Else the warp goes on when w->met is NULL; then, if a group of it
+ * waits, another warp came by lanes, and that group says where it is. */
+bool barrier_meet(struct warp *w, const struct uop *u);
 /* Lanes arrived at or left: let those that need not wait longer go on. */
 void converge_lanes(struct warp *w);
 void converge_block(struct block *b);

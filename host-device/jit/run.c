@@ -28,15 +28,15 @@ struct fiber {
     struct jit_env env;
     void *sp;               /* of the coroutine while it waits */
     void *back;             /* of the scheduler while it runs */
-    struct fiber *next;     /* free ones of the worker */
+    struct fiber *next;     /* of all that the worker has */
+    struct fiber *next_free;
     bool ended;
 };
 
-/* A worker's coroutines. */
+/* A worker's coroutines. The last that ended is used first: where warps do not wait, one stack, in the cache, serves all. */
 struct fibers {
-    struct fiber *all;
-    struct fiber **list;
-    unsigned n, used;
+    struct fiber *all, *free;
+    uint64_t serial;        /* of the launch: one that was stopped left some in use */
 };
 
 /* ---- Floating-point control: code may have set its own; everything else runs as the process does ---- */
@@ -57,20 +57,29 @@ static void back_to_code(const struct jit_env *env)
 
 /* ---- Switching ---- */
 
-/* Save this stack's callee-saved registers and place, and continue on another. */
-void jit_switch(void **save, void *to);
-__asm__(".text\n.globl jit_switch\n.hidden jit_switch\n.type jit_switch, @function\njit_switch:\n"
-        "push %rbp\npush %rbx\npush %r12\npush %r13\npush %r14\npush %r15\n"
-        "mov %rsp, (%rdi)\nmov %rsi, %rsp\n"
-        "pop %r15\npop %r14\npop %r13\npop %r12\npop %rbx\npop %rbp\nret\n"
-        ".size jit_switch, .-jit_switch\n");
+/* Continue on another stack, until somebody continues this one: *SAVE gets where. A jump in the middle of the caller, not a call
+ * and a return, whose pairs the CPU predicts. */
+static inline __attribute__((always_inline)) void switch_stack(void **save, void *to)
+{
+    __asm__ volatile("lea -128(%%rsp), %%rsp\n\t" /* the red zone */
+                     "push %%rbp\n\tpush %%rbx\n\t"
+                     "lea 1f(%%rip), %%rax\n\tpush %%rax\n\t"
+                     "mov %%rsp, (%0)\n\tmov %1, %%rsp\n\t"
+                     "pop %%rax\n\tjmp *%%rax\n"
+                     "1:\tpop %%rbx\n\tpop %%rbp\n\t"
+                     "lea 128(%%rsp), %%rsp"
+                     : "+D"(save), "+S"(to)
+                     :
+                     : "rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc", "xmm0", "xmm1", "xmm2",
+                       "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+}
 
 static void suspend(struct fiber *f)
 {
-    jit_switch(&f->sp, f->back);
+    switch_stack(&f->sp, f->back);
 }
 
-/* The first thing on a new stack; r12 holds the fiber. */
+/* The first thing on a new stack, which holds the fiber. */
 __attribute__((used)) static void fiber_main(struct fiber *f)
 {
     const struct native *n = (const struct native *)f->env.w->block->native;
@@ -82,19 +91,15 @@ __attribute__((used)) static void fiber_main(struct fiber *f)
 }
 void jit_fiber_start(void);
 __asm__(".text\n.globl jit_fiber_start\n.hidden jit_fiber_start\n.type jit_fiber_start, @function\njit_fiber_start:\n"
-        "mov %r12, %rdi\ncall *%r13\nud2\n.size jit_fiber_start, .-jit_fiber_start\n");
+        "pop %rdi\npop %rax\ncall *%rax\nud2\n.size jit_fiber_start, .-jit_fiber_start\n");
 
 static void prepare_stack(struct fiber *f)
 {
     uint64_t *sp = (uint64_t *)((uintptr_t)f & ~(uintptr_t)63);
 
+    *--sp = (uint64_t)(uintptr_t)fiber_main;
+    *--sp = (uint64_t)(uintptr_t)f;
     *--sp = (uint64_t)(uintptr_t)jit_fiber_start;
-    *--sp = 0;                                  /* rbp */
-    *--sp = 0;                                  /* rbx */
-    *--sp = (uint64_t)(uintptr_t)f;             /* r12 */
-    *--sp = (uint64_t)(uintptr_t)fiber_main;    /* r13 */
-    *--sp = 0;
-    *--sp = 0;
     f->sp = sp;
 }
 
@@ -105,16 +110,14 @@ static struct fiber *fiber_at(struct jit_env *env)
     return (struct fiber *)env;
 }
 
-/* Until the scheduler has the warp go on: all its lanes, since compiled lanes do not part where they wait. */
-static const struct uop *wait(struct jit_env *env, uint32_t mask)
+/* What the warp goes on with, once the scheduler has let it: all its lanes, since compiled lanes do not part where they wait. */
+static const struct uop *next_of(struct jit_env *env, uint32_t mask)
 {
     struct warp *w = env->w;
     const struct uop *u;
 
-    do {
+    while (!(u = warp_schedule(w)))
         suspend(fiber_at(env));
-        u = warp_schedule(w);
-    } while (!u);
     if (w->args.mask != mask)
         warp_fault(w, NULL, -1, VG_FAULT_TRAP, 0, "lanes that met in compiled code were let go one by one");
     return u;
@@ -152,6 +155,12 @@ static bool calls_function(const struct uop *u)
     return u->run == run_call_indirect || (u->run == run_call && !u->call->builtin);
 }
 
+static const struct uop *wait(struct jit_env *env, uint32_t mask)
+{
+    suspend(fiber_at(env));
+    return next_of(env, mask);
+}
+
 static void operation(struct jit_env *env, uint32_t i, uint32_t mask)
 {
     struct warp *w = env->w;
@@ -162,7 +171,11 @@ static void operation(struct jit_env *env, uint32_t i, uint32_t mask)
     w->args.mask = mask;
     env->insn = NO_INSN;
     while (u && u < end) {
-        if (u->run == run_bra_if) /* a guard: the code has applied it */
+        if (u->run == run_barrier && barrier_meet(w, u)) {
+            while (w->met)
+                suspend(fiber_at(env));
+            u = w->n_groups ? next_of(env, mask) : u + 1;
+        } else if (u->run == run_bra_if) /* a guard: the code has applied it */
             u++;
         else if (calls_function(u)) {
             call(env, u, mask);
@@ -225,6 +238,8 @@ static void leave(struct jit_env *env)
 
 /* ---- Stacks, kept by the worker ---- */
 
+#define FIBER_BYTES ((sizeof(struct fiber) + 63) & ~(size_t)63)
+
 static struct fiber *new_fiber(void)
 {
     char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -236,30 +251,32 @@ static struct fiber *new_fiber(void)
         munmap(stack, STACK_BYTES);
         return NULL;
     }
-    f = (struct fiber *)(stack + STACK_BYTES - ((sizeof(struct fiber) + 63) & ~(size_t)63));
+    f = (struct fiber *)(stack + STACK_BYTES - FIBER_BYTES);
     f->env = (struct jit_env){.operation = operation, .end = end, .yield = yield, .park = park, .leave = leave};
     return f;
+}
+
+static char *stack_of(struct fiber *f)
+{
+    return (char *)f + FIBER_BYTES - STACK_BYTES;
 }
 
 static void free_fibers(void *state)
 {
     struct fibers *p = state;
 
-    for (unsigned i = 0; i < p->n; i++)
-        munmap((char *)p->list[i] + ((sizeof(struct fiber) + 63) & ~(size_t)63) - STACK_BYTES, STACK_BYTES);
-    free(p->list);
+    for (struct fiber *f = p->all, *next; f; f = next) {
+        next = f->next;
+        munmap(stack_of(f), STACK_BYTES);
+    }
     free(p);
 }
 
-/* A warp's coroutine is that of its place, for the launch: it is used by block after block. */
-static struct fiber *fiber_of(struct interp_worker *worker, const struct warp *w)
+static struct fiber *take_fiber(struct interp_worker *worker)
 {
     struct fibers *p = worker->native_state;
-    unsigned place = 0, index;
+    struct fiber *f;
 
-    while (worker->blocks[place] != w->block)
-        place++;
-    index = place * worker->n_warps + w->index;
     if (!p) {
         p = calloc(1, sizeof *p);
         if (!p)
@@ -267,18 +284,33 @@ static struct fiber *fiber_of(struct interp_worker *worker, const struct warp *w
         worker->native_state = p;
         worker->native_free = free_fibers;
     }
-    while (p->n <= index) {
-        struct fiber **more = realloc(p->list, (p->n + 1) * sizeof *more);
-
-        if (!more)
-            return NULL;
-        p->list = more;
-        p->list[p->n] = new_fiber();
-        if (!p->list[p->n])
-            return NULL;
-        p->n++;
+    if (p->serial != worker->serial) {
+        p->serial = worker->serial;
+        p->free = NULL;
+        for (f = p->all; f; f = f->next) {
+            f->next_free = p->free;
+            p->free = f;
+        }
     }
-    return p->list[index];
+    f = p->free;
+    if (f) {
+        p->free = f->next_free;
+        return f;
+    }
+    f = new_fiber();
+    if (f) {
+        f->next = p->all;
+        p->all = f;
+    }
+    return f;
+}
+
+static void give_fiber_back(struct interp_worker *worker, struct fiber *f)
+{
+    struct fibers *p = worker->native_state;
+
+    f->next_free = p->free;
+    p->free = f;
 }
 
 /* ---- From the scheduler ---- */
@@ -286,7 +318,7 @@ static struct fiber *fiber_of(struct interp_worker *worker, const struct warp *w
 static bool start(struct warp *w)
 {
     struct interp_worker *worker = w->block->worker;
-    struct fiber *f = fiber_of(worker, w);
+    struct fiber *f = take_fiber(worker);
 
     if (!f)
         return false;
@@ -321,7 +353,12 @@ static void run(struct warp *w)
     if (!w->native && !start(w))
         warp_fault(w, NULL, -1, VG_FAULT_OUT_OF_MEMORY, 0, "out of memory for a warp's stack");
     f = w->native;
-    jit_switch(&f->back, f->sp);
+    switch_stack(&f->back, f->sp);
+    if (f->ended || w->native == &left) {
+        give_fiber_back(w->block->worker, f);
+        if (f->ended)
+            w->native = NULL;
+    }
 }
 
 /* Where the access has been stopped that code itself made. An operation knows its own. */
