@@ -360,3 +360,28 @@ const struct uop *run_barrier(struct warp *w, const struct uop *u)
     check_barrier(w->block, number);
     return warp_schedule(w);
 }
+
+bool barrier_arrive(struct warp *w, const struct uop *u, unsigned number)
+{
+    struct barrier *bar = &w->block->barriers[number];
+    uint32_t lanes = w->args.mask;
+
+    if (bar->expected || bar->arrived[w->index]) { /* it is for some threads, or for some a second time */
+        run_barrier(w, u);
+        return false;
+    }
+    w->block->active_barriers |= 1u << number;
+    bar->arrived[w->index] = lanes;
+    bar->threads += lanes == ~0u ? VG_WARP : (unsigned)__builtin_popcount(lanes);
+    if (bar->threads >= w->block->present && !bar->again) {
+        w->args.mask = 0;
+        check_barrier(w->block, number);
+        if (!(w->block->active_barriers >> number & 1)) {
+            w->args.mask = lanes;
+            return true;
+        }
+    }
+    group_push(w, u, lanes, WAIT_BARRIER)->barrier = (uint8_t)number;
+    w->args.mask = 0;
+    return false;
+}

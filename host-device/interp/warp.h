@@ -280,6 +280,9 @@ bool barrier_meet(struct warp *w, const struct uop *u);
 /* Lanes arrived at or left: let those that need not wait longer go on. */
 void converge_lanes(struct warp *w);
 void converge_block(struct block *b);
+/* All of the warp's lanes arrive at the barrier that u waits at, one for all of the block's threads. True when it was for them
+ * that the others waited; else they wait now, as after u. */
+bool barrier_arrive(struct warp *w, const struct uop *u, unsigned number);
 
 /* ---- call.c, builtin.c ---- */
 uop_fn run_call, run_call_indirect, run_ret;

@@ -136,6 +136,7 @@ typedef bool emit_fn(struct emit *e);
 /* The instruction calls a function that is no part of the kernel's body, nor the engine's own. */
 bool emit_calls_function(const struct emit *e);
 #define JIT_EMITTERS(X) \
+    X(barrier) \
     X(integer) \
     X(float) \
     X(compare) \

@@ -158,17 +158,43 @@ V access_all_fit(struct emit *e, const struct access *a)
     return bits;
 }
 
-/* All 32 lanes run, and each one's access follows the one before. */
-static V in_row(struct emit *e, const struct access *a)
+/* How many lanes probably follow each other: rows of a small block are rows of memory. */
+static unsigned row_lanes(const struct emit *e)
+{
+    uint32_t x = e->shape.block[0];
+
+    return x == VG_WARP / 2 || x == VG_WARP / 4 ? x : VG_WARP;
+}
+
+/* All 32 lanes run, and in each row one's access follows the one before. */
+static V in_rows(struct emit *e, const struct access *a, unsigned n)
 {
     LLVMTypeRef element = LLVMTypeOf(a->offset) == emit_vector(e->i32) ? e->i32 : e->i64;
-    V steps[VG_WARP], first = emit_lane(e, a->offset, 0), good;
+    unsigned firsts[VG_WARP];
+    V steps[VG_WARP], good;
 
-    for (unsigned l = 0; l < VG_WARP; l++)
-        steps[l] = LLVMConstInt(element, (uint64_t)l * a->total, false);
-    good = LLVMBuildICmp(e->b, LLVMIntEQ, LLVMBuildSub(e->b, a->offset, emit_splat(e, first), ""), LLVMConstVector(steps, VG_WARP), "");
+    for (unsigned l = 0; l < VG_WARP; l++) {
+        steps[l] = LLVMConstInt(element, (uint64_t)(l % n) * a->total, false);
+        firsts[l] = l - l % n;
+    }
+    good = LLVMBuildSub(e->b, a->offset, emit_shuffle(e, a->offset, NULL, firsts, VG_WARP), "");
+    good = LLVMBuildICmp(e->b, LLVMIntEQ, good, LLVMConstVector(steps, VG_WARP), "");
     good = LLVMBuildICmp(e->b, LLVMIntEQ, emit_bits(e, good), emit_i32(e, ~0u), "");
     return LLVMBuildAnd(e->b, good, LLVMBuildICmp(e->b, LLVMIntEQ, e->mask, emit_i32(e, ~0u), ""), "");
+}
+
+/* Each row lies inside, aligned. */
+static V rows_fit(struct emit *e, const struct access *a, unsigned n)
+{
+    V good = NULL;
+
+    for (unsigned l = 0; l < VG_WARP; l += n) {
+        V first = emit_lane(e, a->offset, l);
+        V one = LLVMBuildAnd(e->b, access_fits(e, a, first, (uint64_t)a->total * n), access_aligned(e, a, first), "");
+
+        good = good ? LLVMBuildAnd(e->b, good, one, "") : one;
+    }
+    return good;
 }
 
 /* ---- Values between memory and registers ---- */
@@ -245,36 +271,26 @@ static void access_once(struct emit *e, const struct access *a, V at, V *values)
     }
 }
 
-static V shuffle(struct emit *e, V a, V b, const unsigned *pick, unsigned n)
+void access_load_row(struct emit *e, const struct access *a, V at, unsigned lanes, V *values)
 {
-    V list[8 * VG_WARP];
-
-    for (unsigned k = 0; k < n; k++)
-        list[k] = emit_i32(e, pick[k]);
-    return LLVMBuildShuffleVector(e->b, a, b ? b : LLVMGetPoison(LLVMTypeOf(a)), LLVMConstVector(list, n), "");
-}
-
-/* Lanes in a row: element k of lane l lies at l * n + k. */
-void access_load_row(struct emit *e, const struct access *a, V at, V *values)
-{
-    V all = LLVMBuildLoad2(e->b, LLVMVectorType(emit_int(e, 8 * a->bytes), VG_WARP * a->n), at, "");
+    V all = LLVMBuildLoad2(e->b, emit_many(e, 8 * a->bytes, lanes * a->n), at, "");
     unsigned pick[VG_WARP];
 
     LLVMSetAlignment(all, a->total);
     for (unsigned k = 0; k < a->n; k++) {
-        for (unsigned l = 0; l < VG_WARP; l++)
+        for (unsigned l = 0; l < lanes; l++)
             pick[l] = l * a->n + k;
-        values[k] = access_to_register(e, a, a->n == 1 ? all : shuffle(e, all, NULL, pick, VG_WARP), true);
+        values[k] = a->n == 1 ? all : emit_shuffle(e, all, NULL, pick, lanes);
     }
 }
 
-void access_store_row(struct emit *e, const struct access *a, V at)
+void access_store_row(struct emit *e, const struct access *a, V at, unsigned first, unsigned lanes)
 {
-    unsigned pick[8 * VG_WARP], width = VG_WARP, n = a->n;
+    unsigned pick[8 * VG_WARP], width = lanes, n = a->n;
     V parts[8], v;
 
     for (unsigned k = 0; k < n; k++)
-        parts[k] = access_to_memory(e, a, access_data(e, a, k, true), true);
+        parts[k] = emit_part(e, access_to_memory(e, a, access_data(e, a, k, true), true), first, lanes);
     /* Elements k and k + n / 2 side by side, then again. */
     for (; n > 1; n /= 2, width *= 2)
         for (unsigned k = 0; k < n / 2; k++) {
@@ -286,10 +302,29 @@ void access_store_row(struct emit *e, const struct access *a, V at)
                 /* parts[k] holds elements k, k + n, ...; those of parts[k + n / 2] come between. */
                 pick[i] = in % 2 ? width + lane * together + in / 2 : lane * together + in / 2;
             }
-            parts[k] = shuffle(e, parts[k], parts[k + n / 2], pick, 2 * width);
+            parts[k] = emit_shuffle(e, parts[k], parts[k + n / 2], pick, 2 * width);
         }
     v = LLVMBuildStore(e->b, parts[0], at);
     LLVMSetAlignment(v, a->total);
+}
+
+/* Rows of n lanes, each from its first lane's place on. */
+static void access_rows(struct emit *e, const struct access *a, unsigned n, V *values)
+{
+    V parts[8][VG_WARP], row[8], at;
+
+    for (unsigned l = 0; l < VG_WARP; l += n) {
+        at = access_pointer(e, LLVMBuildAdd(e->b, a->base, access_widen(e, emit_lane(e, a->offset, l)), ""));
+        if (a->store) {
+            access_store_row(e, a, at, l, n);
+            continue;
+        }
+        access_load_row(e, a, at, n, row);
+        for (unsigned k = 0; k < a->n; k++)
+            parts[k][l / n] = row[k];
+    }
+    for (unsigned k = 0; k < a->n && !a->store; k++)
+        values[k] = access_to_register(e, a, emit_join(e, parts[k], VG_WARP / n), true);
 }
 
 static V gather(struct emit *e, V at, LLVMTypeRef element, unsigned alignment)
@@ -315,7 +350,8 @@ void access_each(struct emit *e, const struct access *a, V *values)
 {
     V base = LLVMBuildAdd(e->b, access_widen(e, a->offset), emit_splat(e, a->base), "");
 
-    access_note(e, a, JIT_STEP_EACH, base);
+    if (!a->shared)
+        access_note(e, a, JIT_STEP_EACH, base);
     for (unsigned k = 0; k < a->n; k++) {
         V address = LLVMBuildAdd(e->b, base, emit_splat(e, emit_i64(e, (uint64_t)k * a->bytes)), "");
         V at = LLVMBuildIntToPtr(e->b, address, emit_vector(e->ptr), "");
@@ -394,7 +430,8 @@ static void uniform_access(struct emit *e, const struct access *a)
     emit_branch(e, LLVMBuildAnd(e->b, access_fits(e, a, a->offset, a->total), access_aligned(e, a, a->offset), ""), fast, slow);
     LLVMPositionBuilderAtEnd(e->b, fast);
     at = LLVMBuildAdd(e->b, a->base, access_widen(e, a->offset), "");
-    access_note(e, a, 0, at);
+    if (!a->shared)
+        access_note(e, a, 0, at);
     at = access_pointer(e, at);
     access_once(e, a, at, w.values[0]);
     access_end_way(e, &w, false);
@@ -404,26 +441,30 @@ static void uniform_access(struct emit *e, const struct access *a)
     access_join_ways(e, a, &w);
 }
 
+static void note_rows(struct emit *e, const struct access *a, unsigned n)
+{
+    if (a->shared)
+        return;
+    if (n == VG_WARP)
+        access_note(e, a, a->total, LLVMBuildAdd(e->b, a->base, access_widen(e, emit_lane(e, a->offset, 0)), ""));
+    else
+        access_note(e, a, JIT_STEP_EACH, LLVMBuildAdd(e->b, access_widen(e, a->offset), emit_splat(e, a->base), ""));
+}
+
 static void varying_access(struct emit *e, const struct access *a)
 {
     bool own = e->shape.isa == JIT_ISA_V4 && (!a->store || a->bytes >= 4);
     struct ways w = {.join = emit_block(e, "accessed")};
     LLVMBasicBlockRef row = emit_block(e, "row"), wide = emit_block(e, "wide"), rest = emit_block(e, "rest"),
                       each = own ? emit_block(e, "each") : NULL, slow = emit_block(e, "slow");
-    V first;
+    unsigned n = row_lanes(e);
 
-    LLVMBuildCondBr(e->b, in_row(e, a), row, rest);
+    LLVMBuildCondBr(e->b, in_rows(e, a, n), row, rest);
     LLVMPositionBuilderAtEnd(e->b, row);
-    first = emit_lane(e, a->offset, 0);
-    emit_branch(e, LLVMBuildAnd(e->b, access_fits(e, a, first, (uint64_t)a->total * VG_WARP), access_aligned(e, a, first), ""), wide, slow);
+    emit_branch(e, rows_fit(e, a, n), wide, slow);
     LLVMPositionBuilderAtEnd(e->b, wide);
-    first = LLVMBuildAdd(e->b, a->base, access_widen(e, first), "");
-    access_note(e, a, a->total, first);
-    first = access_pointer(e, first);
-    if (a->store)
-        access_store_row(e, a, first);
-    else
-        access_load_row(e, a, first, w.values[0]);
+    note_rows(e, a, n);
+    access_rows(e, a, n, w.values[0]);
     access_end_way(e, &w, true);
     LLVMBuildBr(e->b, w.join);
     LLVMPositionBuilderAtEnd(e->b, rest);

@@ -39,9 +39,10 @@ V access_to_memory(struct emit *e, const struct access *a, V v, bool vector);
 V access_data(struct emit *e, const struct access *a, unsigned k, bool vector);
 /* Before code touches memory: who does, and where (run.h). */
 void access_note(struct emit *e, const struct access *a, uint32_t step, V address);
-/* Lanes in a row from 'at' on, all of them. */
-void access_load_row(struct emit *e, const struct access *a, V at, V *values);
-void access_store_row(struct emit *e, const struct access *a, V at);
+/* So many lanes in a row from 'at' on: elements as they are in memory. */
+void access_load_row(struct emit *e, const struct access *a, V at, unsigned lanes, V *values);
+/* The same from lane 'first' on. */
+void access_store_row(struct emit *e, const struct access *a, V at, unsigned first, unsigned lanes);
 /* The lanes of the mask, each at its own place (a->offset is a vector). */
 void access_each(struct emit *e, const struct access *a, V *values);
 

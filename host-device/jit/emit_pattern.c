@@ -132,7 +132,9 @@ static void load_all(struct emit *e, const struct access *a, V low, const struct
     V parts[VG_WARP];
 
     if (p->row) {
-        access_load_row(e, a, low, values);
+        access_load_row(e, a, low, VG_WARP, values);
+        for (unsigned k = 0; k < a->n; k++)
+            values[k] = access_to_register(e, a, values[k], true);
         return;
     }
     for (unsigned k = 0; k < a->n; k++) {
@@ -149,7 +151,7 @@ static void store_all(struct emit *e, const struct access *a, V low, const struc
     V v, s;
 
     if (p->row) {
-        access_store_row(e, a, low);
+        access_store_row(e, a, low, 0, VG_WARP);
         return;
     }
     for (unsigned k = 0; k < a->n; k++) {

@@ -189,6 +189,28 @@ static void operation(struct jit_env *env, uint32_t i, uint32_t mask)
     back_to_code(env);
 }
 
+static void barrier(struct jit_env *env, uint32_t i, uint32_t mask, uint32_t number)
+{
+    struct warp *w = env->w;
+    const struct func *f = w->entry_frame.func;
+
+    w->args.mask = mask;
+    if (barrier_arrive(w, f->code + f->first_uop[i], number))
+        return;
+    enter(env);
+    suspend(fiber_at(env));
+    if (w->n_groups == 1 && w->groups[0].wait == READY && w->groups[0].mask == mask) {
+        w->n_groups = 0;
+        w->args.mask = mask;
+    } else {
+        while (!warp_schedule(w))
+            suspend(fiber_at(env));
+        if (w->args.mask != mask)
+            warp_fault(w, NULL, -1, VG_FAULT_TRAP, 0, "lanes that met in compiled code were let go one by one");
+    }
+    back_to_code(env);
+}
+
 static void end(struct jit_env *env, uint32_t mask)
 {
     struct warp *w = env->w;
@@ -252,7 +274,7 @@ static struct fiber *new_fiber(void)
         return NULL;
     }
     f = (struct fiber *)(stack + STACK_BYTES - FIBER_BYTES);
-    f->env = (struct jit_env){.operation = operation, .end = end, .yield = yield, .park = park, .leave = leave};
+    f->env = (struct jit_env){.operation = operation, .barrier = barrier, .end = end, .yield = yield, .park = park, .leave = leave};
     return f;
 }
 

@@ -33,6 +33,8 @@ struct jit_env {
     void (*operation)(struct jit_env *env, uint32_t i, uint32_t mask);
     /* These lanes end. */
     void (*end)(struct jit_env *env, uint32_t mask);
+    /* All of the warp's lanes go through instruction i, a barrier for the whole block with this number. */
+    void (*barrier)(struct jit_env *env, uint32_t i, uint32_t mask, uint32_t number);
     /* Let other warps run. */
     void (*yield)(struct jit_env *env);
     /* The interpreter takes these lanes over at instruction i ... */

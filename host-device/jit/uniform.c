@@ -147,6 +147,11 @@ static enum jit_shape_of operand_pattern(void *arg, const struct ptx_operand *o,
         return JIT_PATTERN;
     case PTX_OPERAND_SREG:
         return special_pattern(u, o, p);
+    case PTX_OPERAND_SYM:
+        jit_pattern_uniform(p);
+        if (o->sym >= 0 && u->flow->m->symbols[o->sym].space == PTX_SPACE_shared && ptx_shared_offset(u->flow->f, o->sym) >= 0)
+            jit_pattern_constant(p, (uint64_t)ptx_shared_offset(u->flow->f, o->sym) + (uint64_t)o->imm, bits);
+        return JIT_PATTERN;
     default:
         jit_pattern_uniform(p);
         return jit_operand_varies(u, o) ? JIT_VARYING : JIT_PATTERN;
