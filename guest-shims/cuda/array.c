@@ -121,7 +121,7 @@ CUresult impl_cuArrayDestroy(CUarray array)
         status = vgpu_capture_unsafe();
     if (status)
         return status;
-    vgpu_defer_settle_all();
+    vgpu_defer_settle_all(array->context);
     destroy(array);
     return 0;
 }

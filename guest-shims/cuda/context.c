@@ -455,7 +455,7 @@ CUresult impl_cuCtxSynchronize_v2(CUcontext context)
         status = vgpu_capture_forbids_context(context);
     if (status)
         return status;
-    vgpu_defer_settle_all();
+    vgpu_defer_settle_all(context);
     return vgpu_wait_idle(&vgpu_driver.channel);
 }
 

@@ -165,7 +165,8 @@ static bool step(struct CUstream_st *stream, struct vgpu_item *item)
         return reached(stream, item) && (lost() || satisfied(item));
     case ITEM_RECORD:
         if (item->as.event) {
-            vgpu_event_put(item->as.event, stream);
+            if (vgpu_event_put(item->as.event, stream))
+                item->as.event->seq = vgpu_stream_last(stream); /* without a time, for want of memory */
             item->as.event->pending = NULL;
             item->as.event = NULL;
             unref(item);
@@ -469,13 +470,19 @@ void vgpu_defer_settle(struct CUstream_st *stream)
     pthread_mutex_unlock(&lock);
 }
 
-void vgpu_defer_settle_all(void)
+void vgpu_defer_settle_all(const struct CUctx_st *context)
 {
-    if (!vgpu_deferring_any())
-        return;
+    bool again = vgpu_deferring_any();
+
     pthread_mutex_lock(&lock);
-    while (busy)
-        wait_for(busy->kept_last);
+    while (again) {
+        again = false;
+        for (struct CUstream_st *s = busy; s && !again; s = s->busy_next) {
+            again = !context || s->context == context;
+            if (again)
+                wait_for(s->kept_last);
+        }
+    }
     pthread_mutex_unlock(&lock);
 }
 

@@ -33,9 +33,9 @@ void vgpu_event_settle(struct CUevent_st *event);
 /* EVENT is recorded anew, or gone. */
 void vgpu_event_supersede(struct CUevent_st *event);
 
-/* Wait until what is kept now for STREAM, for every stream, is on the ring. */
+/* Wait until what is kept now for STREAM, for all streams of CONTEXT (NULL: of any), is on the ring. */
 void vgpu_defer_settle(struct CUstream_st *stream);
-void vgpu_defer_settle_all(void);
+void vgpu_defer_settle_all(const struct CUctx_st *context);
 /* STREAM's handle is gone: true when it is to be freed now, not after its last kept work. */
 bool vgpu_defer_stream_gone(struct CUstream_st *stream);
 /* CONTEXT ends: its functions still run, waits that are not satisfied are given up with what follows them. */

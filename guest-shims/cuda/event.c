@@ -213,7 +213,7 @@ CUresult impl_cuCtxRecordEvent(CUcontext context, CUevent event)
         status = CUDA_ERROR_INVALID_HANDLE;
     if (status)
         return status;
-    vgpu_defer_settle_all();
+    vgpu_defer_settle_all(context);
     return vgpu_event_record(event, &context->legacy);
 }
 

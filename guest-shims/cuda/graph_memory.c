@@ -81,7 +81,7 @@ static void clear_alloc(struct CUgraphNode_st *node)
     pthread_mutex_unlock(&lock);
     if (!last)
         return;
-    vgpu_defer_settle_all(); /* launches may be kept that use it */
+    vgpu_defer_settle_all(node->graph->context); /* launches may be kept that use it */
     vgpu_memory_free(&vgpu_driver.memory, memory->va, 1u << VGPU_RANGE_INTERNAL);
     free(memory);
 }

@@ -17,12 +17,6 @@ struct wrapper {
     const void *container;
 };
 
-struct container {
-    uint32_t magic;
-    uint16_t version, header_size;
-    uint64_t size;
-};
-
 static void list(char *archs, size_t room, const struct vg_fatbin_member *member)
 {
     size_t length = strlen(archs);
@@ -95,7 +89,7 @@ static int take_fatbin(const void *image, size_t max, struct vgpu_image *taken)
                  *archs ? archs : "nothing");
         return CUDA_ERROR_NO_BINARY_FOR_GPU;
     }
-    struct container header = {VG_FATBIN_MAGIC, 1, sizeof header, size};
+    struct vg_fatbin_container header = {VG_FATBIN_MAGIC, 1, sizeof header, size};
     char *container = malloc(sizeof header + size);
     if (!container)
         return CUDA_ERROR_OUT_OF_MEMORY;

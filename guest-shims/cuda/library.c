@@ -155,7 +155,7 @@ CUresult impl_cuLibraryUnload(CUlibrary library)
 
     if (status)
         return status;
-    vgpu_defer_settle_all(); /* launches of its kernels may be kept */
+    vgpu_defer_settle_all(NULL); /* launches of its kernels may be kept */
     pthread_mutex_lock(&lock);
     vgpu_handle_remove(library);
     struct CUlib_st **at = &libraries;

@@ -9,24 +9,6 @@
 
 enum { INPUT_CUBIN, INPUT_PTX, INPUT_FATBINARY, INPUT_OBJECT, INPUT_LIBRARY, INPUT_NVVM, INPUTS };
 
-struct container {
-    uint32_t magic;
-    uint16_t version, header_size;
-    uint64_t size;
-};
-
-/* As fatbin_walk.h lays it out. */
-struct member {
-    uint16_t kind, version;
-    uint32_t header_size;
-    uint64_t stored;
-    uint32_t compressed, unused0;
-    uint16_t minor, major;
-    uint32_t sm;
-    uint64_t names, flags, unused1, unpacked;
-};
-_Static_assert(sizeof(struct member) == 64, "a member's header");
-
 struct CUlinkState_st {
     uint32_t option_count;
     int *options;   /* the caller's, which stay valid as long as the state does */
@@ -64,7 +46,7 @@ static int append(CUlinkState state, const void *bytes, size_t size)
 
 CUresult impl_cuLinkCreate_v2(uint32_t count, CUjit_option *options, void **values, CUlinkState *result)
 {
-    struct container header = {VG_FATBIN_MAGIC, 1, sizeof header, 0};
+    struct vg_fatbin_container header = {VG_FATBIN_MAGIC, 1, sizeof header, 0};
     struct vgpu_jit_log log;
     struct CUctx_st *context;
     int status = vgpu_enter(&context);
@@ -120,7 +102,7 @@ void vgpu_links_destroy(struct CUctx_st *context)
 
 static int add_text(CUlinkState state, const void *text, size_t size)
 {
-    struct member header = {.kind = VG_FATBIN_PTX, .version = 0x101, .header_size = sizeof header,
+    struct vg_fatbin_header header = {.kind = VG_FATBIN_PTX, .version = 0x101, .header_size = sizeof header,
                             .stored = vgpu_round_up(size, 8), .flags = VG_FATBIN_LINKED};
     int status = append(state, &header, sizeof header);
 
@@ -140,7 +122,7 @@ static int add_members(CUlinkState state, const struct vgpu_image *image)
         size_t at = state->used;
         status = append(state, from, (size_t)(walk.at - from));
         if (!status)
-            ((struct member *)(state->bytes + at))->flags |= VG_FATBIN_LINKED;
+            ((struct vg_fatbin_header *)(state->bytes + at))->flags |= VG_FATBIN_LINKED;
     }
     return status;
 }
@@ -213,11 +195,11 @@ CUresult impl_cuLinkComplete(CUlinkState state, void **cubin, size_t *size)
 {
     int status = check(state);
 
-    if (!status && (!cubin || state->used == sizeof(struct container)))
+    if (!status && (!cubin || state->used == sizeof(struct vg_fatbin_container)))
         status = CUDA_ERROR_INVALID_VALUE;
     if (status)
         return status;
-    ((struct container *)state->bytes)->size = state->used - sizeof(struct container);
+    ((struct vg_fatbin_container *)state->bytes)->size = state->used - sizeof(struct vg_fatbin_container);
     struct vgpu_image image = {state->bytes, state->used, CHECK_NOW};
     struct CUmod_st *module;
     status = vgpu_module_load(vgpu_current(), &image, &state->log, &module);

@@ -50,7 +50,7 @@ static int enter_free(void)
     int status = enter(&context);
 
     if (!status)
-        vgpu_defer_settle_all();
+        vgpu_defer_settle_all(context);
     return status;
 }
 

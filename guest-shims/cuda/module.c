@@ -230,7 +230,7 @@ CUresult impl_cuModuleUnload(CUmodule module)
         status = CUDA_ERROR_NOT_PERMITTED;
     if (status)
         return status;
-    vgpu_defer_settle_all(); /* launches of its kernels may be kept */
+    vgpu_defer_settle_all(module->context); /* launches of its kernels may be kept */
     vgpu_module_unload(module);
     return 0;
 }

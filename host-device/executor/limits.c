@@ -27,7 +27,7 @@ uint32_t vgx_cmd_heap_place(void *executor, const struct vgpu_cmd_heap_place *c)
     return CU_OK;
 }
 
-/* A kernel's stack is laid out when it is lowered, at its first launch. */
+/* A kernel's stack is laid out when it is lowered, at its first launch: those with less are lowered again at their next one. */
 uint32_t vgx_cmd_stack_size(void *executor, const struct vgpu_cmd_stack_size *c)
 {
     struct vgx *x = executor;
@@ -36,15 +36,16 @@ uint32_t vgx_cmd_stack_size(void *executor, const struct vgpu_cmd_stack_size *c)
 
     if (c->bytes > INTERP_MAX_STACK)
         return CU_INVALID_VALUE;
+    interp_set_stack(c->bytes);
     g_hash_table_iter_init(&it, x->functions);
     while (g_hash_table_iter_next(&it, NULL, &value)) {
-        const struct vgx_function *f = value;
+        struct vgx_function *f = value;
 
-        if (f->kernel && interp_kernel_stack(f->kernel) && interp_kernel_stack(f->kernel) < c->bytes) {
-            vg_log(VG_LOG_WARN, "%s has run: its stack cannot grow any more", f->ptx->name);
-            return CU_INVALID_VALUE;
-        }
+        if (!f->kernel || !interp_kernel_stack(f->kernel) || interp_kernel_stack(f->kernel) >= c->bytes)
+            continue;
+        vgx_engine_forget(&f->engine);
+        interp_kernel_free(f->kernel);
+        f->kernel = NULL;
     }
-    interp_set_stack(c->bytes);
     return CU_OK;
 }

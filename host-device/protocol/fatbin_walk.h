@@ -28,6 +28,23 @@ enum vg_fatbin_flag {
 /* Ours: all members are parts of one program, to be linked (cuLinkComplete makes such containers). */
 #define VG_FATBIN_LINKED (UINT64_C(1) << 62)
 
+/* Headers, for who writes containers. */
+struct vg_fatbin_container {
+    uint32_t magic;
+    uint16_t version, header_size;
+    uint64_t size;
+};
+
+struct vg_fatbin_header {
+    uint16_t kind, version;
+    uint32_t header_size;
+    uint64_t stored;
+    uint32_t compressed, unused0;
+    uint16_t minor, major;
+    uint32_t sm;
+    uint64_t names, flags, unused1, unpacked;
+};
+
 struct vg_fatbin_member {
     uint32_t kind, sm;
     uint32_t isa_major, isa_minor;

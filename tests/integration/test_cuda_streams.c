@@ -215,9 +215,15 @@ static void test_context(void)
     is_u64(cuMemFree_v2(p), CUDA_ERROR_INVALID_VALUE, "the memory is freed");
 
     flags[0] = 0;
+    OK(cuCtxGetCurrent(&back), "this context");
     OK(cuCtxCreate_v2(&doomed, 0, 0), "another context");
     OK(cuStreamCreate(&gone, 0), "a stream");
     OK(cuStreamWaitValue32_v2(gone, flag(0), 9, EQ), "waits for ever");
+    OK(cuCtxPushCurrent_v2(back), "the first context");
+    OK(cuCtxSynchronize(), "does not wait for it");
+    OK(cuMemAlloc_v2(&p, 16), "nor does memory");
+    OK(cuMemFree_v2(p), "of its");
+    OK(cuCtxPopCurrent_v2(NULL), "back to the other");
     OK(cuMemsetD32Async(x, 31, 1, gone), "work");
     first = 0;
     OK(cuLaunchHostFunc(NULL, note, &first), "and the legacy stream with it");
