@@ -56,16 +56,28 @@ static bool reads_any(const struct jit_regs *r, const uint8_t *set)
     return false;
 }
 
+/* Its result may be what was stored before, in memory that stands for registers: unoptimised code has all its variables there, and
+ * what a function returns. */
+static bool reloads(const struct ptx_insn *i)
+{
+    return i->op == PTX_OP_ld && (i->space == PTX_SPACE_local || i->space == PTX_SPACE_param || i->space == PTX_SPACE_generic);
+}
+
 static void find_observed(const struct ptx_function *f, uint8_t *set)
 {
     struct jit_regs r;
+    bool stored = false;
 
     for (bool changed = true; changed;) {
         changed = false;
         for (uint32_t i = 0; i < f->ninsns; i++) {
-            jit_regs_of(&f->insns[i], &r);
-            if (!looks_around(&f->insns[i]) && !reads_any(&r, set))
+            const struct ptx_insn *x = &f->insns[i];
+
+            jit_regs_of(x, &r);
+            if (!looks_around(x) && x->op != PTX_OP_call && !(stored && reloads(x)) && !reads_any(&r, set))
                 continue;
+            changed |= !stored && (x->op == PTX_OP_st || x->op == PTX_OP_call);
+            stored |= x->op == PTX_OP_st || x->op == PTX_OP_call;
             for (unsigned k = 0; k < r.n_written; k++) {
                 changed |= !set[r.written[k]];
                 set[r.written[k]] = 1;
