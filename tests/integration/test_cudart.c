@@ -66,7 +66,8 @@ static void test_errors(void)
     is_str(RT(cudaGetErrorName)(77777), "unrecognized error code", "no such error");
     void *huge = NULL;
     is_u64(RT(cudaMalloc)(&huge, (size_t)1 << 60), CUDA_ERROR_OUT_OF_MEMORY, "an exabyte");
-    is_u64(RT(cudaMalloc3DArray)(NULL, NULL, (cudaExtent){1, 1, 1}, 0), CUDA_ERROR_NOT_SUPPORTED, "arrays are not supported");
+    is_u64(RT(cudaMallocMipmappedArray)(NULL, NULL, (cudaExtent){1, 1, 1}, 1, 0), CUDA_ERROR_NOT_SUPPORTED,
+           "mipmapped arrays are not supported");
     RT(cudaGetLastError)();
 }
 
