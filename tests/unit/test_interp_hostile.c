@@ -80,6 +80,19 @@ static void on_alarm(int sig)
     cancel = 1;
 }
 
+/* Functions that each call the next one twice, where no thread goes: put in place of their calls they would fill any memory. */
+static void doubling_calls(void)
+{
+    static char text[1 << 14];
+    size_t n = 0;
+
+    for (int f = 40; f >= 0; f--)
+        n += (size_t)snprintf(text + n, sizeof text - n, f == 40 ? ".func f%d() { ret; }\n" : ".func f%d() { call f%d; call f%d; ret; }\n", f, f + 1,
+                              f + 1);
+    ok(fx_run("setp.eq.u32 %p0, %n1, 0; @%p0 call f0; st.global.u32 [%o], %gi;", .before = text, .block = 33) && fx_out[32] == 32,
+       "functions that call each other twice as often at each level");
+}
+
 int main(int argc, char **argv)
 {
     int rounds = argc > 1 ? atoi(argv[1]) : 1500, parsed = 0, ran = 0;
@@ -102,6 +115,7 @@ int main(int argc, char **argv)
         if (fx.fault.code > 0 && (!fx.fault.message[0] || !memchr(fx.fault.message, 0, sizeof fx.fault.message)))
             ok(0, "fault %d of round %d has no message", fx.fault.code, i);
     }
+    doubling_calls();
     diag("%d rounds, %d parsed, %d ran to their end", rounds, parsed, ran);
     ok(parsed > rounds / 10 && ran, "some damaged kernels still parse, some still run");
     ok(fx_run("st.global.u32 [%o], %gi;", .block = 64) && fx_out[63] == 63, "the engine runs the next launch");
