@@ -222,6 +222,53 @@ static void test_lies(void)
     }
 }
 
+/* Heaps and modules are placed in memory that is the guest's, or nowhere. */
+static void test_placing(void)
+{
+    static const struct {
+        const char *name;
+        uint64_t va, size;
+        uint32_t status;
+    } heaps[] = {
+        { "unmapped", VA + VGPU_EXTENT, 16 * VGPU_MIB, 1 },          { "half mapped", VA + VGPU_EXTENT - 8 * VGPU_MIB, 16 * VGPU_MIB, 1 },
+        { "no power of two", VA, 12 * VGPU_MIB, 1 },                 { "too small", VA, VGPU_MIB, 1 },
+        { "too large", VA, UINT64_C(1) << 60, 1 },                   { "misaligned", VA + 8, 16 * VGPU_MIB, 1 },
+        { "outside the window", 0x1000, 16 * VGPU_MIB, 1 },          { "among the images", VGPU_IMAGE_BASE, 16 * VGPU_MIB, 1 },
+        { "the guest's", VA, 16 * VGPU_MIB, 0 },
+    };
+    static const struct {
+        const char *name;
+        struct vgpu_cmd_module_place place;
+        uint32_t status;
+    } modules[] = {
+        { "that is not loaded", { 7, VA }, 400 },    { "at unmapped memory", { 1, VA + VGPU_EXTENT }, 1 },
+        { "outside the window", { 1, 0x1000 }, 1 },  { "among the images", { 1, VGPU_IMAGE_BASE + 4096 }, 1 },
+        { "misaligned", { 1, VA + 2 }, 1 },          { "in the guest's memory", { 1, VA }, 0 },
+    };
+    struct vgpu_cmd_stack_size stack = { .bytes = UINT32_MAX };
+    struct vgpu_reply_grant extent;
+    struct raw r;
+
+    for (size_t i = 0; i < sizeof(modules) / sizeof(*modules); i++) {
+        if (!raw_open(&r, path) || !map_memory(&r, &extent) || !load_kernel(&r, kernel, sizeof(kernel))) {
+            ok(0, "a client with a module");
+            continue;
+        }
+        raw_send(&r, VGPU_CMD_MODULE_PLACE, &modules[i].place, sizeof(modules[i].place), NULL, 0);
+        is_u64(sync_ring(&r), modules[i].status, "a module placed %s", modules[i].name);
+        if (i + 1 < sizeof(modules) / sizeof(*modules))
+            raw_close(&r);
+    }
+    for (size_t i = 0; i < sizeof(heaps) / sizeof(*heaps); i++) {
+        struct vgpu_cmd_heap_place heap = { heaps[i].va, heaps[i].size };
+
+        is_u64(call(&r, VGPU_CMD_HEAP_PLACE, &heap, sizeof(heap), NULL, 0, NULL, 0), heaps[i].status, "a heap that is %s", heaps[i].name);
+    }
+    is_u64(call(&r, VGPU_CMD_STACK_SIZE, &stack, sizeof(stack), NULL, 0, NULL, 0), 1, "a stack of 4 GiB");
+    is_u64(sync_ring(&r), 0, "and the client goes on");
+    raw_close(&r);
+}
+
 /* Broken rings: the channel is given up. */
 static void test_broken_rings(void)
 {
@@ -391,6 +438,7 @@ int main(int argc, char **argv)
     test_confinement(hostd);
 #endif
     test_lies();
+    test_placing();
     test_broken_rings();
     test_random_rings();
     test_random_messages();
