@@ -30,12 +30,14 @@ struct fiber {
     void *back;             /* of the scheduler while it runs */
     struct fiber *next;     /* of all that the worker has */
     struct fiber *next_free;
+    void *stack;            /* what it was mapped as */
     bool ended;
 };
 
 /* A worker's coroutines. The last that ended is used first: where warps do not wait, one stack, in the cache, serves all. */
 struct fibers {
     struct fiber *all, *free;
+    unsigned n;
     uint64_t serial;        /* of the launch: one that was stopped left some in use */
 };
 
@@ -261,8 +263,11 @@ static void leave(struct jit_env *env)
 /* ---- Stacks, kept by the worker ---- */
 
 #define FIBER_BYTES ((sizeof(struct fiber) + 63) & ~(size_t)63)
+#define COLOURS 32u
+#define COLOUR_BYTES 1088u
 
-static struct fiber *new_fiber(void)
+/* The n-th: tops of stacks must not all fall into the same lines of the cache. */
+static struct fiber *new_fiber(unsigned n)
 {
     char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     struct fiber *f;
@@ -273,14 +278,10 @@ static struct fiber *new_fiber(void)
         munmap(stack, STACK_BYTES);
         return NULL;
     }
-    f = (struct fiber *)(stack + STACK_BYTES - FIBER_BYTES);
+    f = (struct fiber *)(stack + STACK_BYTES - FIBER_BYTES - n % COLOURS * COLOUR_BYTES);
+    f->stack = stack;
     f->env = (struct jit_env){.operation = operation, .barrier = barrier, .end = end, .yield = yield, .park = park, .leave = leave};
     return f;
-}
-
-static char *stack_of(struct fiber *f)
-{
-    return (char *)f + FIBER_BYTES - STACK_BYTES;
 }
 
 static void free_fibers(void *state)
@@ -289,7 +290,7 @@ static void free_fibers(void *state)
 
     for (struct fiber *f = p->all, *next; f; f = next) {
         next = f->next;
-        munmap(stack_of(f), STACK_BYTES);
+        munmap(f->stack, STACK_BYTES);
     }
     free(p);
 }
@@ -319,8 +320,9 @@ static struct fiber *take_fiber(struct interp_worker *worker)
         p->free = f->next_free;
         return f;
     }
-    f = new_fiber();
+    f = new_fiber(p->n);
     if (f) {
+        p->n++;
         f->next = p->all;
         p->all = f;
     }
