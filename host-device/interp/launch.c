@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <xmmintrin.h>
 
 #define WORKERS_MAX 64
 #define WORKER_SPAN (VGPU_SCRATCH_SIZE / WORKERS_MAX)
@@ -415,6 +416,8 @@ bool interp_run(struct interp_worker *w, struct interp_kernel *k, const struct v
                 run_ordinary(w);
         }
         window_guard_leave(&guard);
+        if (_mm_getcsr() != guard.mxcsr) /* of warps that were stopped where they waited */
+            _mm_setcsr(guard.mxcsr);
     } else {
         fault_record_access(w, guard.address);
     }

@@ -44,6 +44,7 @@ struct fibers {
 /* ---- Floating-point control: code may have set its own; everything else runs as the process does ---- */
 
 #define MXCSR_HOST 0x1f80u
+#define MXCSR_FLAGS 0x3fu /* of what has happened */
 
 static void enter(const struct jit_env *env)
 {
@@ -157,6 +158,28 @@ static bool calls_function(const struct uop *u)
     return u->run == run_call_indirect || (u->run == run_call && !u->call->builtin);
 }
 
+/* A plain barrier: code's own floating-point control stays, since nothing computes until another warp of this code goes on. */
+static bool meet(struct jit_env *env, const struct uop *u, uint32_t mask)
+{
+    struct warp *w = env->w;
+
+    if (u->run != run_barrier || !barrier_meet(w, u))
+        return false;
+    if (w->met) {
+        do
+            suspend(fiber_at(env));
+        while (w->met);
+        if (env->mxcsr && (_mm_getcsr() & ~MXCSR_FLAGS) != env->mxcsr)
+            _mm_setcsr(env->mxcsr);
+    }
+    if (w->n_groups) {
+        enter(env);
+        next_of(env, mask);
+        back_to_code(env);
+    }
+    return true;
+}
+
 static const struct uop *wait(struct jit_env *env, uint32_t mask)
 {
     suspend(fiber_at(env));
@@ -169,15 +192,13 @@ static void operation(struct jit_env *env, uint32_t i, uint32_t mask)
     const struct func *f = w->entry_frame.func;
     const struct uop *u = f->code + f->first_uop[i], *end = f->code + f->first_uop[i + 1];
 
-    enter(env);
     w->args.mask = mask;
     env->insn = NO_INSN;
+    if (meet(env, u, mask))
+        return;
+    enter(env);
     while (u && u < end) {
-        if (u->run == run_barrier && barrier_meet(w, u)) {
-            while (w->met)
-                suspend(fiber_at(env));
-            u = w->n_groups ? next_of(env, mask) : u + 1;
-        } else if (u->run == run_bra_if) /* a guard: the code has applied it */
+        if (u->run == run_bra_if) /* a guard: the code has applied it */
             u++;
         else if (calls_function(u)) {
             call(env, u, mask);
@@ -370,6 +391,8 @@ static void run(struct warp *w)
     struct fiber *f;
 
     if (w->native == &left) {
+        if ((_mm_getcsr() & ~MXCSR_FLAGS) != MXCSR_HOST) /* another warp's, at a barrier */
+            _mm_setcsr(MXCSR_HOST);
         warp_run(w);
         return;
     }
