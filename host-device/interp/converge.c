@@ -366,6 +366,8 @@ bool barrier_arrive(struct warp *w, const struct uop *u, unsigned number)
     struct barrier *bar = &w->block->barriers[number];
     uint32_t lanes = w->args.mask;
 
+    if (w->block->met)
+        part(w->block);
     if (bar->expected || bar->arrived[w->index]) { /* it is for some threads, or for some a second time */
         run_barrier(w, u);
         return false;

@@ -218,7 +218,7 @@ static void barrier(struct jit_env *env, uint32_t i, uint32_t mask, uint32_t num
     const struct func *f = w->entry_frame.func;
 
     w->args.mask = mask;
-    if (barrier_arrive(w, f->code + f->first_uop[i], number))
+    if ((!number && meet(env, f->code + f->first_uop[i], mask)) || barrier_arrive(w, f->code + f->first_uop[i], number))
         return;
     enter(env);
     suspend(fiber_at(env));
