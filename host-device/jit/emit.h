@@ -116,6 +116,10 @@ unsigned emit_native(const struct emit *e);
 /* Memory of the kernel's stack frame, aligned to 64 bytes. */
 LLVMValueRef emit_scratch(struct emit *e, unsigned bytes);
 
+/* ---- emit_compare.c ---- */
+/* A comparison's truth and the other predicate, if the instruction joins them. */
+LLVMValueRef emit_boolop(struct emit *e, LLVMValueRef truth, LLVMValueRef other);
+
 /* ---- emit_special.c ---- */
 /* 2^x as ex2.approx has it, of floats. */
 LLVMValueRef emit_exp2(struct emit *e, LLVMValueRef x);

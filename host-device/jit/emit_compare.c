@@ -58,7 +58,7 @@ static V compare(struct emit *e)
     return LLVMBuildICmp(e->b, (LLVMIntPredicate)relations[i->cmp], a, b, "");
 }
 
-static V join(struct emit *e, V truth, V other)
+V emit_boolop(struct emit *e, V truth, V other)
 {
     switch (e->insn->boolop) {
     case PTX_bool_and:
@@ -81,8 +81,8 @@ static bool setp(struct emit *e)
         return false;
     if (!(truth = compare(e)))
         return false;
-    p = join(e, truth, other);
-    q = join(e, LLVMBuildNot(e->b, truth, ""), other);
+    p = emit_boolop(e, truth, other);
+    q = emit_boolop(e, LLVMBuildNot(e->b, truth, ""), other);
     emit_result(e, &i->ops[0], p);
     emit_result(e, &i->dst2, q);
     return true;

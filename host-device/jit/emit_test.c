@@ -4,20 +4,6 @@
 
 typedef LLVMValueRef V;
 
-static V join(struct emit *e, V truth, V other)
-{
-    switch (e->insn->boolop) {
-    case PTX_bool_and:
-        return LLVMBuildAnd(e->b, truth, other, "");
-    case PTX_bool_or:
-        return LLVMBuildOr(e->b, truth, other, "");
-    case PTX_bool_xor:
-        return LLVMBuildXor(e->b, truth, other, "");
-    default:
-        return truth;
-    }
-}
-
 /* One in so many elements, as predicates of the instruction's shape. */
 static V every(struct emit *e, V truths, unsigned first, unsigned step)
 {
@@ -56,8 +42,8 @@ static bool compare_halves(struct emit *e)
     truths = LLVMBuildFCmp(e->b, relations[i->cmp], x[0], x[1], "");
     p = every(e, truths, 0, two ? 2 : 1);
     q = two ? every(e, truths, 1, 2) : LLVMBuildNot(e->b, p, "");
-    emit_result(e, &i->ops[0], join(e, p, other));
-    emit_result(e, &i->dst2, join(e, q, other));
+    emit_result(e, &i->ops[0], emit_boolop(e, p, other));
+    emit_result(e, &i->dst2, emit_boolop(e, q, other));
     return true;
 }
 

@@ -80,8 +80,9 @@ static void integer_op(void)
 {
     static const char *const two[] = {"add.u32", "sub.u32", "mul.lo.u32", "mul.hi.u32", "mul.hi.s32", "and.b32", "or.b32", "xor.b32",
                                       "min.s32", "max.u32", "shl.b32", "shr.u32", "shr.s32", "div.u32", "rem.s32", "sad.u32"};
+    static const char *const half_ops[] = {"add", "mul", "sub", "min", "max"};
     static const char *const one[] = {"not.b32", "neg.s32", "abs.s32", "popc.b32", "clz.b32", "brev.b32", "cnot.b32"};
-    unsigned d = pick(REGS), k = pick(13);
+    unsigned d = pick(REGS), k = pick(16);
 
     if (k < 6) {
         unsigned op = pick(15);
@@ -99,17 +100,23 @@ static void integer_op(void)
         put("prmt.b32 %%r%u, %s, %s, %u;\n", d, integer(), integer(), pick(65536));
     } else if (k == 11) {
         put("dp4a.%c32.%c32 %%r%u, %s, %s, %s;\n", "us"[pick(2)], "us"[pick(2)], d, integer(), integer(), integer());
-    } else {
+    } else if (k == 12) {
         put("bfe.%s %%r%u, %s, %u, %u;\n", pick(2) ? "u32" : "s32", d, integer(), pick(40), pick(40));
+    } else if (k == 13) {
+        put("%s %%r%u, %s, %s, %s;\n", pick(2) ? "prmt.b32" : pick(2) ? "bfe.s32" : "sad.s32", d, integer(), integer(), integer());
+    } else if (k == 14) {
+        put("bfi.b32 %%r%u, %s, %s, %s, %s;\n", d, integer(), integer(), integer(), integer());
+    } else {
+        put("%s.%s %%r%u, %%r%u, %%r%u;\n", half_ops[pick(5)], pick(2) ? "f16x2" : "bf16x2", d, pick(REGS), pick(REGS));
     }
 }
 
 static void float_op(void)
 {
     static const char *const ops[] = {"add", "sub", "mul", "fma.rn", "min", "max", "div.rn", "neg", "abs", "sqrt.rn", "ex2.approx", "rcp.approx",
-                                      "rsqrt.approx", "div.approx", "div.full", "rcp.rn"};
-    static const unsigned sources[] = {2, 2, 2, 3, 2, 2, 2, 1, 1, 1, 1, 1, 1, 2, 2, 1};
-    unsigned op = pick(16);
+                                      "rsqrt.approx", "div.approx", "div.full", "rcp.rn", "lg2.approx", "sin.approx", "cos.approx", "add.rz", "fma.rm"};
+    static const unsigned sources[] = {2, 2, 2, 3, 2, 2, 2, 1, 1, 1, 1, 1, 1, 2, 2, 1, 1, 1, 1, 2, 3};
+    unsigned op = pick(21);
 
     put("%s%s.f32 %%f%u", ops[op], g.flushes || pick(2) ? ".ftz" : "", pick(FLOATS));
     for (unsigned k = 0; k < sources[op]; k++)
@@ -404,7 +411,14 @@ static void meet(void)
 {
     unsigned d = pick(REGS);
 
-    switch (pick(6)) {
+    switch (pick(8)) {
+    case 7:
+        put("shfl.sync.%s.b32 %%r%u|%%p4, %%r%u, %s, %u, -1;\n@%%p4 add.u32 %%r%u, %%r%u, 1;\n", pick(2) ? "up" : "idx", d, pick(REGS), integer(),
+            pick(32), d, d);
+        break;
+    case 6:
+        put("redux.sync.%s %%r%u, %%r%u, -1;\n", pick(2) ? "add.u32" : pick(2) ? "min.s32" : "xor.b32", d, pick(REGS));
+        break;
     case 5:
         put("mad.lo.u32 %%r20, %%n0, 8, 0; shr.u32 %%r21, %%ti, 5; add.u32 %%r20, %%r20, %%r21; mul.wide.u32 %%rd1, %%r20, 4;\n"
             "add.u64 %%rd1, %%rd1, %%out; atom.global.%s %%r%u, [%%rd1+%u], %s;\n", pick(2) ? "add.u32" : pick(2) ? "exch.b32" : "max.s32", d,
