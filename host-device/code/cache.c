@@ -176,25 +176,11 @@ static void *read_file(int fd, size_t *n)
     return bytes;
 }
 
-static bool write_all(int fd, const void *bytes, size_t n)
-{
-    for (size_t done = 0; done < n;) {
-        ssize_t m = write(fd, (const char *)bytes + done, n - done);
-
-        if (m < 0 && errno == EINTR)
-            continue;
-        if (m <= 0)
-            return false;
-        done += (size_t)m;
-    }
-    return true;
-}
-
 static int to_memfd(const void *bytes, size_t n)
 {
     int fd = code_memfd();
 
-    if (fd >= 0 && write_all(fd, bytes, n) && code_memfd_seal(fd))
+    if (fd >= 0 && code_write(fd, bytes, n) && code_memfd_seal(fd))
         return fd;
     if (fd >= 0)
         close(fd);
@@ -239,7 +225,7 @@ static bool write_named(struct code_cache *c, const char *name, const void *byte
 {
     g_autofree char *temporary = g_strdup_printf(TEMPORARY "%d-%08x", (int)getpid(), g_random_int());
     int fd = openat(c->dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), error;
-    bool good = fd >= 0 && write_all(fd, bytes, n);
+    bool good = fd >= 0 && code_write(fd, bytes, n);
 
     error = errno;
     if (fd >= 0 && close(fd) && good) {

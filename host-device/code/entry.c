@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "code/entry.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
 #include <string.h>
@@ -61,6 +62,20 @@ bool code_entry_intact(const void *file, size_t n, const uint8_t key[CODE_KEY_SI
             return false;
     code_entry_sum(&e, (const char *)file + CODE_OFFSET, sum);
     return !memcmp(sum, e.sum, sizeof sum);
+}
+
+bool code_write(int fd, const void *bytes, size_t n)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t m = write(fd, (const char *)bytes + done, n - done);
+
+        if (m < 0 && errno == EINTR)
+            continue;
+        if (m <= 0)
+            return false;
+        done += (size_t)m;
+    }
+    return true;
 }
 
 int code_memfd(void)

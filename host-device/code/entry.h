@@ -35,6 +35,8 @@ bool code_entry_plausible(const struct code_entry *e, uint64_t n, const uint8_t 
 /* And the checksum: n bytes of a whole file. */
 bool code_entry_intact(const void *file, size_t n, const uint8_t key[CODE_KEY_SIZE]);
 
+/* All n bytes, or false with errno. */
+bool code_write(int fd, const void *bytes, size_t n);
 /* A memory file: writable, then sealed against any change. -1 and false with errno. */
 int code_memfd(void);
 bool code_memfd_seal(int fd);

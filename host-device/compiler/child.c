@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compiler/compiler.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -123,20 +122,6 @@ static void *compile(struct code_entry *e, const void *request, size_t n)
     return code;
 }
 
-static bool write_all(int fd, const void *bytes, size_t n)
-{
-    for (size_t done = 0; done < n;) {
-        ssize_t m = write(fd, (const char *)bytes + done, n - done);
-
-        if (m < 0 && errno == EINTR)
-            continue;
-        if (m <= 0)
-            return false;
-        done += (size_t)m;
-    }
-    return true;
-}
-
 void compile_child(const void *request, size_t n, int file)
 {
     struct code_entry e = {.status = CODE_REFUSED}; /* the parent writes the rest: magic, key, checksum */
@@ -147,7 +132,7 @@ void compile_child(const void *request, size_t n, int file)
         _exit(2);
     code = compile(&e, request, n);
     memcpy(page, &e, sizeof e);
-    if (!write_all(file, page, sizeof page) || (code && !write_all(file, code, e.size)))
+    if (!code_write(file, page, sizeof page) || (code && !code_write(file, code, e.size)))
         _exit(3);
     _exit(0);
 }

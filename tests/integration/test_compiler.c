@@ -352,7 +352,7 @@ static void deaths(const struct compiler *c)
     ok(!is_kept(c, slow), "and may be tried again");
     send_request(fd, 2, slow->data, slow->len);
     child = wait_for_child(c->pid);
-    ok(child && !kill(child, SIGSEGV) && receive(fd, 2, slow, &e) == CODE_REFUSED && strstr(e.why, "signal 11"), "one that crashes: %s", e.why);
+    ok(child && !kill(child, SIGABRT) && receive(fd, 2, slow, &e) == CODE_REFUSED && strstr(e.why, "signal 6"), "one that crashes: %s", e.why);
     ok(is_kept(c, slow), "is remembered");
     send_request(fd, 3, slower->data, slower->len);
     child = wait_for_child(c->pid);
@@ -491,13 +491,14 @@ static bool attempt(unsigned i, bool parent)
 
 static void sandbox(void)
 {
-#ifndef __SANITIZE_ADDRESS__ /* such builds are not confined */
+#ifdef __SANITIZE_ADDRESS__ /* such builds are not confined */
+    return;
+#endif
     for (unsigned i = 0; i < G_N_ELEMENTS(attempts); i++) {
         if (!attempts[i].child_only)
             ok(attempt(i, true), "the compiler in vain %s", attempts[i].what);
         ok(attempt(i, false), "a compilation in vain %s", attempts[i].what);
     }
-#endif
 }
 
 int main(int argc, char **argv)

@@ -124,10 +124,10 @@ static bool round_trips(struct ptx_module *m, const struct ptx_function *f)
 
 static void check_file(const char *path)
 {
+    g_autofree char *name = g_path_get_basename(path), *text = NULL;
     unsigned kernels = 0, bad = 0;
     struct ptx_module *m;
     gsize n;
-    char *text;
 
     if (!g_file_get_contents(path, &text, &n, NULL) || !(m = open_module(text, n))) {
         ok(false, "%s can be read", path);
@@ -144,9 +144,8 @@ static void check_file(const char *path)
             bad++;
         }
     }
-    ok(!bad, "%s: %u kernels, each the same on its own", g_path_get_basename(path), kernels);
+    ok(!bad, "%s: %u kernels, each the same on its own", name, kernels);
     ptx_module_close(m);
-    g_free(text);
 }
 
 /* ---- Which kernels are one ---- */
