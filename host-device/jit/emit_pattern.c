@@ -241,17 +241,23 @@ static V is_good(struct emit *e, const struct access *a, const struct places *p,
     return alignment(a) == ALIGNED ? good : LLVMBuildAnd(e->b, good, access_aligned(e, a, low), "");
 }
 
-/* The lanes of the mask alone. Not taken for all lanes: CPUs are slow at masked stores. */
-static void some_lanes(struct emit *e, const struct access *a, V low, const struct places *p, bool rows, V *values)
+/* The lanes of the mask alone, where these are good: others may well be at places that do not exist. Not taken for all lanes, since
+ * CPUs are slow at masked stores. */
+static void some_lanes(struct emit *e, const struct access *a, V low, const struct places *p, bool rows, LLVMBasicBlockRef slow,
+                       V *values)
 {
+    LLVMBasicBlockRef good = emit_block(e, "good");
     struct access vector = *a;
 
-    if (rows) {
-        masked_rows(e, a, low, p, values);
-        return;
-    }
     vector.offset = offsets(e, a);
-    access_each(e, &vector, values);
+    emit_branch(e, access_all_fit(e, &vector), good, slow);
+    LLVMPositionBuilderAtEnd(e->b, good);
+    if (rows) {
+        note(e, a, p, low);
+        masked_rows(e, a, access_pointer(e, low), p, values);
+    } else {
+        access_each(e, &vector, values);
+    }
 }
 
 bool access_pattern(struct emit *e, struct access *a)
@@ -260,7 +266,7 @@ bool access_pattern(struct emit *e, struct access *a)
     LLVMBasicBlockRef fast, part = NULL, slow = NULL;
     struct ways w = {.n = 0};
     struct places p;
-    V low, at;
+    V low, cond;
 
     if (!find_places(a, &p) || alignment(a) == MISALIGNED)
         return false;
@@ -270,32 +276,28 @@ bool access_pattern(struct emit *e, struct access *a)
     low = LLVMBuildSub(e->b, access_widen(e, a->offset), emit_i64(e, (uint64_t)p.first), "");
     w.join = emit_block(e, "accessed");
     fast = emit_block(e, "fast");
-    if (!inside || (!full && !some))
-        slow = emit_block(e, "slow");
-    if (inside)
-        LLVMBuildBr(e->b, fast);
-    else
-        emit_branch(e, is_good(e, a, &p, low), fast, slow);
-    LLVMPositionBuilderAtEnd(e->b, fast);
+    cond = LLVMBuildICmp(e->b, LLVMIntEQ, e->mask, emit_i32(e, ~0u), "");
+    if (!inside)
+        cond = LLVMBuildAnd(e->b, cond, is_good(e, a, &p, low), "");
     low = LLVMBuildAdd(e->b, a->base, low, "");
-    note(e, a, &p, low);
-    at = access_pointer(e, low);
-    if (!full) {
-        LLVMBasicBlockRef all = emit_block(e, "all");
-
+    if (full && inside) {
+        LLVMBuildBr(e->b, fast);
+    } else {
+        slow = emit_block(e, "slow");
         part = some ? emit_block(e, "some") : slow;
-        emit_branch(e, LLVMBuildICmp(e->b, LLVMIntEQ, e->mask, emit_i32(e, ~0u), ""), all, part);
-        LLVMPositionBuilderAtEnd(e->b, all);
+        emit_branch(e, cond, fast, part);
     }
+    LLVMPositionBuilderAtEnd(e->b, fast);
+    note(e, a, &p, low);
     if (a->store)
-        store_all(e, a, at, &p);
+        store_all(e, a, access_pointer(e, low), &p);
     else
-        load_all(e, a, at, &p, w.values[0]);
+        load_all(e, a, access_pointer(e, low), &p, w.values[0]);
     access_end_way(e, &w, true);
     LLVMBuildBr(e->b, w.join);
     if (some) {
         LLVMPositionBuilderAtEnd(e->b, part);
-        some_lanes(e, a, at, &p, rows, w.values[w.n]);
+        some_lanes(e, a, low, &p, rows, slow, w.values[w.n]);
         access_end_way(e, &w, true);
         LLVMBuildBr(e->b, w.join);
     }

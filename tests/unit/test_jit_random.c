@@ -182,12 +182,55 @@ static void select_or_guard(void)
         put("@%s%%p0 add.u32 %%r%u, %s, %s;\n", pick(2) ? "!" : "", pick(REGS), integer(), integer());
 }
 
+/* Addresses that lie apart in a known way: strides, backwards, the same for some lanes, of a few sizes, and rows whose lanes that
+ * do not run are elsewhere. */
+static void pattern(void)
+{
+    static const char *const types[] = {"u8", "s8", "u16", "s16", "u32"};
+    static const unsigned strides[] = {2, 4, 8, 12, 16, 20, 64};
+    unsigned d = pick(REGS);
+
+    switch (pick(7)) {
+    case 0:
+        put("mad.wide.u32 %%rd1, %%ti, %u, %%in; ld.global.%s %%r%u, [%%rd1+%u];\n", strides[pick(7)], types[pick(4)], d, 2 * pick(64));
+        break;
+    case 1:
+        put("sub.u32 %%r20, 1023, %%ti; mul.wide.s32 %%rd1, %%r20, 4; add.s64 %%rd1, %%in, %%rd1; ld.global.%s %%r%u, [%%rd1];\n",
+            types[pick(5)], d);
+        break;
+    case 2:
+        put("shr.u32 %%r20, %%gi, %u; mul.wide.s32 %%rd1, %%r20, 16; add.s64 %%rd1, %%rd1, %%in; "
+            "ld.global.v4.u32 {%%r%u, %%r%u, %%r%u, %%r%u}, [%%rd1];\n", 1 + pick(5), d, (d + 1) % REGS, (d + 2) % REGS, (d + 3) % REGS);
+        break;
+    case 3:
+        put("and.b32 %%r20, %%ti, %u; mad.wide.u32 %%rd1, %%r20, 8, %%in; ld.global.v2.u32 {%%r%u, %%r%u}, [%%rd1+%u];\n", 1 + pick(31), d,
+            (d + 1) % REGS, 8 * pick(8));
+        break;
+    case 4:
+        put("setp.ge.u32 %%p0, %%ti, %u; sub.s32 %%r20, %%ti, %u; mul.wide.s32 %%rd1, %%r20, 4; add.s64 %%rd1, %%in, %%rd1;\n"
+            "@%%p0 ld.global.u32 %%r%u, [%%rd1];\n", pick(40), pick(40), d);
+        break;
+    case 5:
+        put("shl.b32 %%r20, %%ti, 2; mov.u32 %%r21, own; or.b32 %%r20, %%r20, %u; add.u32 %%r20, %%r20, %%r21; cvt.u16.u32 %%h1, %%r%u; "
+            "st.shared.u8 [%%r20], %%h1; ld.shared.u8 %%r%u, [%%r20];\n", pick(4), pick(REGS), d);
+        break;
+    default:
+        put("add.s32 %%r20, %%r%u, %%ti; mul.wide.s32 %%rd1, %%r20, 4; cvt.s64.s32 %%rd2, %%r20; sub.s64 %%rd1, %%rd1, %%rd2; "
+            "mov.b64 {%%r%u, %%r%u}, %%rd1;\n", pick(REGS), d, (d + 1) % REGS);
+    }
+}
+
 /* Own words of shared memory, and input anywhere. */
 static void memory(void)
 {
     unsigned d = pick(REGS);
 
-    switch (pick(5)) {
+    switch (pick(8)) {
+    case 5:
+    case 6:
+    case 7:
+        pattern();
+        break;
     case 0:
         put("ld.global.u32 %%r%u, [%%i];\n", d);
         break;
