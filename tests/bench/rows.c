@@ -48,6 +48,8 @@ const struct row rows[] = {
     {"compile", "for each PTX instruction, cold", JIT EACH("cold", "compile"), .unit = " ms"},
     {"start", "start-up with a warm cache - interpreted", JIT EACH("warm", "start"), "VGPU_ENGINE=interp " EACH("warm", "start"), .unit = " ms",
      .form = A_MINUS_B, .target = 50, .at_most = true},
+    {"confinement", "an access checked : not checked", "echo absent code is always confined: no switch turns it off", .unit = "GB/s", .target = 1.03,
+     .at_most = true},
     {"cores", "two cores : one, n bodies", JIT KERNELS "nbody", ONE_CPU JIT KERNELS "nbody", .unit = "GF/s", .target = 1.9},
 
     {"ggml/q8_0-generate", "tokens generated, libggml-cuda.so : ggml-cpu", GGML("q8_0", "generate"), .unit = "t/s", .target = 0.5},
