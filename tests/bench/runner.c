@@ -5,6 +5,7 @@
  * so that whatever else the machine does meets both; the row's figure is the median of at least five ratios of neighbours. All
  * runs on the same two CPUs. */
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <poll.h>
 #include <sched.h>
@@ -46,7 +47,7 @@ static bool begin(struct running *r, const char *command)
 {
     int in[2], out[2];
 
-    if (pipe2(in, 0) || pipe2(out, 0))
+    if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC))
         return false;
     r->pid = fork();
     if (!r->pid) {
@@ -54,10 +55,6 @@ static bool begin(struct running *r, const char *command)
         prctl(PR_SET_PDEATHSIG, SIGTERM);
         dup2(in[0], 0);
         dup2(out[1], 1);
-        for (int i = 0; i < 2; i++) {
-            close(in[i]);
-            close(out[i]);
-        }
         execl("/bin/sh", "sh", "-c", command, NULL);
         _exit(127);
     }
