@@ -78,7 +78,7 @@ static int place(struct side *side, const struct CUDA_MEMCPY3D *p, size_t x, siz
     }
     side->pitch = pitch ? pitch : x + p->width;
     side->slice = side->pitch * (rows ? rows : p->height);
-    if ((p->height > 1 || y) && side->pitch < x + p->width)
+    if (((p->height > 1 || p->depth > 1 || y) && side->pitch < x + p->width) || (p->depth > 1 && rows && rows < y + p->height))
         return CUDA_ERROR_INVALID_VALUE;
     skip = z * side->slice + y * side->pitch + x;
     side->va += skip;

@@ -48,6 +48,15 @@ static bool give_heap(struct vgx *x, struct vg_launch *launch)
     return x->heap;
 }
 
+static uint32_t tell_fault(struct vgx *x, const struct vg_fault *fault)
+{
+    char near[128];
+
+    if (fault->code == CU_ILLEGAL_ADDRESS && fault->generic && vgx_tell_near(x, fault->address, near, sizeof(near)))
+        return vgx_fail(x, (uint32_t)fault->code, "%s (%s)", fault->message, near);
+    return vgx_fail(x, (uint32_t)fault->code, "%s", fault->message);
+}
+
 static double seconds(void)
 {
     struct timespec t;
@@ -107,7 +116,5 @@ uint32_t vgx_cmd_launch(void *executor, const struct vgpu_cmd_launch *c, const v
     vgx_engine_end(&launch, took);
     vg_log(VG_LOG_DEBUG, "launch %" PRIu64 " %s grid %u,%u,%u block %u,%u,%u shared %u %.3f ms", launch.grid_id, f->ptx->name,
            c->grid[0], c->grid[1], c->grid[2], c->block[0], c->block[1], c->block[2], c->shared, took * 1e3);
-    if (fault.code)
-        return vgx_fail(x, (uint32_t)fault.code, "%s", fault.message);
-    return CU_OK;
+    return fault.code ? tell_fault(x, &fault) : CU_OK;
 }

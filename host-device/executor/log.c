@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *const level_names[] = { "error", "warn", "info", "debug", "trace" };
@@ -41,12 +42,17 @@ bool vg_log_enabled(enum vg_log_level level)
 void vg_log(enum vg_log_level level, const char *format, ...)
 {
     char line[2048];
+    struct timespec now;
+    struct tm t;
     va_list ap;
     int n, m;
 
     if (level > threshold)
         return;
-    n = snprintf(line, sizeof(line) - 1, "vgpu %s: %s: ", prefix, level_names[level]);
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &t);
+    n = (int)strftime(line, sizeof(line), "%FT%T", &t);
+    n += snprintf(line + n, sizeof(line) - 1 - (size_t)n, ".%03ldZ vgpu %s: %s: ", now.tv_nsec / 1000000, prefix, level_names[level]);
     va_start(ap, format);
     m = vsnprintf(line + n, sizeof(line) - 1 - (size_t)n, format, ap);
     va_end(ap);

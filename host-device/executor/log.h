@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The host side's log: one line an event to stderr, or to the file that VGPU_LOG=LEVEL:FILE names (appended, a whole line a
+/* The host side's log: one line an event, with the time (UTC) in front, to stderr, or to the file that VGPU_LOG=LEVEL:FILE names (appended, a whole line a
  * write, so that several processes can share it). Levels: error, warn (default), info, debug (each launch), trace (each
  * command). */
 #ifndef VGPU_EXECUTOR_LOG_H

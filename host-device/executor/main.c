@@ -20,6 +20,7 @@
 #include "executor/sandbox.h"
 #include "executor/socket.h"
 #include "executor/start.h"
+#include "executor/watchdog.h"
 
 #define LOOKS 64      /* a microsecond or two: a guest that launches and waits is back by then */
 #define POLL_NS 50000 /* how long the ring is polled after the last command before the doorbell is waited for */
@@ -102,7 +103,7 @@ static bool start(struct vgx *x, int argc, char **argv)
     off_t offset;
     struct stat st;
 
-    if (argc != 2)
+    if (argc != 3)
         return errno = EINVAL, false;
     x->channel = (unsigned)strtoul(argv[1], NULL, 10);
     x->bar2 = VGX_FD_BAR2;
@@ -115,7 +116,8 @@ static bool start(struct vgx *x, int argc, char **argv)
     if (x->base == MAP_FAILED)
         return false;
     x->control = (struct vgpu_control *)(x->base + VGPU_CONTROL_OFFSET);
-    return vgx_memory_init(x) && vgx_module_init(x) && (x->pool = vg_pool_new(0));
+    return vgx_memory_init(x) && vgx_module_init(x) && (x->pool = vg_pool_new(0)) &&
+           vgx_watchdog_start((unsigned)strtoul(argv[2], NULL, 10));
 }
 
 int main(int argc, char **argv)

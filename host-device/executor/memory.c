@@ -151,6 +151,7 @@ uint32_t vgx_cmd_mem_unmap(void *executor, const struct vgpu_cmd_mem_unmap *c)
                         c->va, c->size);
     if (!window_unmap(c->va, c->size))
         return vgx_fail(x, CU_UNKNOWN, "cannot unmap device memory: %s", g_strerror(errno));
+    vgx_note_unmapped(x, c->va, c->size);
     while (at < x->mappings->len) {
         struct vgx_mapping m = g_array_index(x->mappings, struct vgx_mapping, at);
         struct vgx_mapping left = { m.va, c->va > m.va ? c->va - m.va : 0, m.offset };
@@ -206,7 +207,8 @@ bool vgx_is_device_range(uint64_t va, uint64_t n)
            (va + n <= VGPU_SCRATCH_BASE || (va >= VGPU_IMAGE_BASE && va + n <= VGPU_FUNCTION_BASE));
 }
 
-/* A box of rows in layers; its extent is first to last byte, computed without overflow. */
+/* A box of rows in layers; its extent is first to last byte, computed without overflow. Rows and layers do not overlap (the shims
+ * refuse that): so there is never more to do than there is memory. */
 struct box {
     uint64_t va, width, height, depth, pitch, slice;
 };
@@ -216,6 +218,9 @@ static bool box_is_device(const struct box *b)
     unsigned __int128 last = (unsigned __int128)(b->depth - 1) * b->slice + (unsigned __int128)(b->height - 1) * b->pitch +
                              b->width;
 
+    if ((b->height > 1 && b->pitch < b->width) ||
+        (b->depth > 1 && b->slice < (unsigned __int128)(b->height - 1) * b->pitch + b->width))
+        return false;
     return last <= VGPU_WINDOW_SIZE && vgx_is_device_range(b->va, (uint64_t)last);
 }
 

@@ -77,9 +77,11 @@ enum vg_msg_result vg_msg_receive(int fd, struct vg_packet *p)
     while (got < 0 && errno == EINTR);
     if (got < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK ? VG_MSG_AGAIN : VG_MSG_CLOSED;
-    if (!got)
+    take_fds(&m, p); /* an empty message reads like the end, but can bring descriptors */
+    if (!got) {
+        vg_packet_close_fds(p);
         return VG_MSG_CLOSED;
-    take_fds(&m, p);
+    }
     if ((m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || (size_t)got < sizeof(p->msg) || p->msg.magic != VGPU_MSG_MAGIC ||
         (size_t)got != sizeof(p->msg) + p->msg.payload) {
         vg_packet_close_fds(p);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How vgpu-hostd starts vgpu-executor: one argument, the channel's number; descriptors at fixed places, everything else
- * closed. */
+/* How vgpu-hostd starts vgpu-executor: the channel's number and the milliseconds that a kernel may run (0: for ever) as
+ * arguments; descriptors at fixed places, everything else closed. */
 #ifndef VGPU_EXECUTOR_START_H
 #define VGPU_EXECUTOR_START_H
 

@@ -134,7 +134,7 @@ static bool attach(struct connection *k, struct vg_packet *p)
     g_snprintf(k->guest->name, sizeof(k->guest->name), "vm %d", (int)k->pid);
     name_identity(k->guest, a.uuid);
     vg_log(VG_LOG_INFO, "%s: attached, %s, %" G_GUINT64_FORMAT " MiB", k->guest->name, profile.name, profile.memory / VGPU_MIB);
-    send_msg(k, &reply, &profile, sizeof(profile), NULL, 0);
+    send_msg(k, &reply, &k->guest->profile, sizeof(profile), NULL, 0);
     device_memory(k->guest);
     return true;
 }

@@ -8,11 +8,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define ATTRIBUTE_KERNEL_EXEC_TIMEOUT 17 /* CU_DEVICE_ATTRIBUTE_KERNEL_EXEC_TIMEOUT */
+#define DISPLAY_WATCHDOG_MS 5000
+
 uint64_t guest_default_quota(uint64_t memory)
 {
     uint64_t ram = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 
     return MIN(memory, ram / 2);
+}
+
+/* A board that drives a display ends kernels that run long, and says so. */
+static void set_watchdog(struct guest *g)
+{
+    int32_t *has = &g->profile.attributes[ATTRIBUTE_KERNEL_EXEC_TIMEOUT];
+
+    if (options.watchdog > 0)
+        *has = 1;
+    g->watchdog_ms = !*has ? 0 : options.watchdog > 0 ? (uint32_t)(options.watchdog * 1e3 + 1) : DISPLAY_WATCHDOG_MS;
 }
 
 struct guest *guest_new(const char *name, int bar2, uint64_t quota, const struct vgpu_profile *profile,
@@ -34,6 +47,7 @@ struct guest *guest_new(const char *name, int bar2, uint64_t quota, const struct
     g->bar2_size = (uint64_t)st.st_size;
     g->quota = quota ? quota : guest_default_quota(profile->memory);
     g->profile = *profile;
+    set_watchdog(g);
     g->ops = ops;
     g->owner = owner;
     g->units = (uint32_t)((g->bar2_size - VGPU_MEMORY_OFFSET) / VGPU_EXTENT);

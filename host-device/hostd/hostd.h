@@ -29,6 +29,7 @@ struct options {
     char *profile;         /* of local clients */
     uint64_t memory;       /* bytes of local clients' GPU; 0: the profile's */
     uint64_t quota;        /* bytes a guest may be granted; 0: the smaller of its memory and half the host's */
+    double watchdog;       /* seconds that a kernel may run; 0: for ever, or as the profile says */
 };
 extern struct options options;
 extern char *executor_path;
@@ -50,6 +51,7 @@ struct guest {
     int bar2;                   /* owned */
     uint64_t bar2_size, quota, granted;
     struct vgpu_profile profile;
+    uint32_t watchdog_ms;       /* 0: kernels may run for ever */
     struct channel *channels[VGPU_CHANNELS];
     uint8_t *unit_owner;        /* a byte an extent unit (VGPU_EXTENT): 0 free, else channel index + 1 */
     uint32_t units;

@@ -100,6 +100,17 @@ static gboolean parse_mib(const gchar *name, const gchar *value, gpointer data, 
     return TRUE;
 }
 
+static gboolean parse_seconds(const gchar *name, const gchar *value, gpointer data, GError **error)
+{
+    char *end;
+
+    options.watchdog = g_ascii_strtod(value, &end);
+    if (end != value && !*end && options.watchdog >= 0 && options.watchdog <= 1e6)
+        return TRUE;
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s is no number of seconds", value);
+    return FALSE;
+}
+
 int main(int argc, char **argv)
 {
     gboolean with_parent = FALSE;
@@ -108,6 +119,7 @@ int main(int argc, char **argv)
         { "profile", 'p', 0, G_OPTION_ARG_STRING, &options.profile, "GPU that local clients see (default: VGPU_PROFILE, or h100-pcie)", "NAME" },
         { "memory", 0, 0, G_OPTION_ARG_CALLBACK, parse_mib, "memory of local clients' GPU (default: the profile's)", "MIB" },
         { "quota", 0, 0, G_OPTION_ARG_CALLBACK, parse_mib, "memory that a guest may really use (default: at most half the host's)", "MIB" },
+        { "watchdog", 0, 0, G_OPTION_ARG_CALLBACK, parse_seconds, "end kernels that run longer (default: VGPU_WATCHDOG, or as the profile says)", "SECONDS" },
         { "die-with-parent", 0, 0, G_OPTION_ARG_NONE, &with_parent, "end when the process that started this one does", NULL },
         G_OPTION_ENTRY_NULL,
     };
@@ -116,7 +128,8 @@ int main(int argc, char **argv)
     int fd;
 
     g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, &error)) {
+    if ((g_getenv("VGPU_WATCHDOG") && !parse_seconds(NULL, g_getenv("VGPU_WATCHDOG"), NULL, &error)) ||
+        !g_option_context_parse(context, &argc, &argv, &error)) {
         g_printerr("vgpu-hostd: %s\n", error->message);
         return 2;
     }

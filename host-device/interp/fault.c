@@ -28,6 +28,17 @@ static void locate_thread(const struct interp_worker *worker, const struct warp 
     thread[2] = t / block[0] / block[1];
 }
 
+/* Where in the program: the source, if the module names it, and the PTX line with its text. */
+static size_t tell_place(const struct ptx_module *m, const struct ptx_insn *insn, char *text, size_t room)
+{
+    char source[160], line[80];
+    size_t n = ptx_source_text(m, insn, source, sizeof source) ? (size_t)snprintf(text, room, ", %s", source) : 0;
+
+    if (n < room && ptx_line_text(m, insn->line, line, sizeof line))
+        n += (size_t)snprintf(text + n, room - n, ", PTX line %u '%s'", insn->line, line);
+    return n < room ? n : room - 1;
+}
+
 void fault_record(struct interp_worker *worker, const struct warp *w, const struct ptx_insn *insn, int lane, int code,
                   uint64_t address, const char *what)
 {
@@ -40,9 +51,10 @@ void fault_record(struct interp_worker *worker, const struct warp *w, const stru
         f->code = code;
         f->line = insn ? insn->line : 0;
         f->address = address;
-        n = (size_t)snprintf(f->message, sizeof f->message, "kernel %.200s: %s", worker->k->f->name, what);
+        f->generic = !insn || (insn->space != PTX_SPACE_shared && insn->space != PTX_SPACE_local && insn->space != PTX_SPACE_param);
+        n = (size_t)snprintf(f->message, sizeof f->message, "kernel %.160s: %s", worker->k->f->name, what);
         if (n < sizeof f->message && insn)
-            n += (size_t)snprintf(f->message + n, sizeof f->message - n, ", PTX line %u", insn->line);
+            n += tell_place(worker->k->m, insn, f->message + n, sizeof f->message - n);
         if (w) {
             memcpy(f->block, w->block->ctaid, sizeof f->block);
             if (n < sizeof f->message)
@@ -55,7 +67,7 @@ void fault_record(struct interp_worker *worker, const struct warp *w, const stru
                 n += (size_t)snprintf(f->message + n, sizeof f->message - n, ", thread (%u,%u,%u)", f->thread[0], f->thread[1],
                                       f->thread[2]);
         }
-        if (address && n < sizeof f->message)
+        if ((address || code == VG_FAULT_ILLEGAL_ADDRESS) && n < sizeof f->message)
             snprintf(f->message + n, sizeof f->message - n, ", address %#llx", (unsigned long long)address);
     }
     atomic_store(&g->stop, 1);

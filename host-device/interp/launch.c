@@ -184,12 +184,24 @@ static void start_block(struct block *b, uint64_t index)
 
 /* ---- Running ---- */
 
+/* The watchdog says where a block of this worker is. Compiled code does not know at which instruction it gives way. */
+static void time_out(struct interp_worker *worker)
+{
+    const struct warp *at = NULL;
+
+    for (unsigned i = 0; i < worker->n_blocks && !at; i++)
+        for (unsigned n = 0; n < worker->blocks[i]->n_warps && worker->blocks[i]->busy && !at; n++)
+            at = worker->blocks[i]->warps[n]->n_groups ? worker->blocks[i]->warps[n] : NULL;
+    fault_record(worker, at, at && !worker->native ? at->groups[0].pc->insn : NULL, -1, VG_FAULT_TIMEOUT, 0,
+                 "ended by the watchdog, it ran for too long");
+}
+
 static bool stopped(struct interp_worker *w)
 {
     uint32_t cancel = w->launch->cancel ? *w->launch->cancel : 0;
 
     if (cancel == VG_FAULT_TIMEOUT)
-        fault_record(w, NULL, NULL, -1, VG_FAULT_TIMEOUT, 0, "ended by the watchdog");
+        time_out(w);
     else if (cancel)
         fault_record(w, NULL, NULL, -1, VG_FAULT_CANCELLED, 0, "launch cancelled");
     return atomic_load_explicit(&w->grid->stop, memory_order_relaxed);

@@ -134,12 +134,16 @@ static void parse_loc(struct ptx_parser *ps)
     loc.column = ptx_expect_u64(ps, UINT32_MAX, ".loc: column expected");
     while (ptx_accept(ps, ',')) {
         if (ptx_accept_word(ps, "function_name")) {
-            ptx_expect_id(ps, ".loc: name expected");
+            struct ptx_token name = ptx_expect_id(ps, ".loc: name expected");
+
+            loc.name = (uint32_t)(name.s - ps->m->text);
+            loc.name_size = name.n;
             if (ptx_accept(ps, '+'))
-                ptx_parse_constant_int(ps);
+                loc.skip = (uint32_t)ptx_parse_constant_int(ps);
         } else if (ptx_accept_word(ps, "inlined_at")) {
-            for (int i = 0; i < 3; i++)
-                ptx_parse_constant_int(ps);
+            loc.at_file = (uint32_t)ptx_parse_constant_int(ps);
+            loc.at_line = (uint32_t)ptx_parse_constant_int(ps);
+            loc.at_column = (uint32_t)ptx_parse_constant_int(ps);
         } else {
             ptx_fail_here(ps, ".loc: function_name or inlined_at expected");
         }

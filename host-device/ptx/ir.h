@@ -197,8 +197,12 @@ struct ptx_table { /* .branchtargets, .calltargets, .callprototype */
     struct ptx_proto { uint32_t nparams, nrets; struct ptx_symbol *params, *rets; bool noreturn; } proto;
 };
 
+/* Where an instruction comes from. What was inlined there also says into what: name is where function_name's label stands in the
+ * module's text (0: not inlined), skip the bytes behind it at which the name begins. */
 struct ptx_loc {
     uint32_t file, line, column;
+    uint32_t name, name_size, skip;
+    uint32_t at_file, at_line, at_column;
 };
 
 struct ptx_function {
@@ -292,6 +296,12 @@ extern const char *const ptx_op_names[PTX_OP_COUNT];
 extern const char *const ptx_type_names[PTX_TYPE_COUNT];
 extern const uint8_t ptx_type_bits[PTX_TYPE_COUNT];
 extern const char ptx_type_class[PTX_TYPE_COUNT]; /* 'b' 'u' 's' 'f' 'p' */
+
+/* Where an instruction comes from, for people: "file.cu:12:3 (inlined from add into file.cu:40:9)", as far as the module says.
+ * Returns the length, 0 when it says nothing. Slow: for faults. */
+size_t ptx_source_text(const struct ptx_module *m, const struct ptx_insn *insn, char *text, size_t room);
+/* Line n (from 1) of the module's text, without its indentation, n characters at most. */
+size_t ptx_line_text(const struct ptx_module *m, uint32_t line, char *text, size_t room);
 
 /* Print a function as text that reads like PTX with numbered registers, for dumps and tests. */
 void ptx_function_print(const struct ptx_module *m, const struct ptx_function *f, void *file);

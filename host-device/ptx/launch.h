@@ -65,6 +65,7 @@ struct vg_fault {
     uint32_t line;       /* PTX line, 0 unknown */
     uint32_t block[3], thread[3];
     uint64_t address;
+    bool generic;        /* address is a generic one, not an offset in shared, local or parameter memory */
     char message[512];
 };
 

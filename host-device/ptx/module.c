@@ -73,10 +73,13 @@ static void parse_file(struct ptx_parser *ps)
     if (ps->lx.t.kind != PTX_TOKEN_STR)
         ptx_fail_here(ps, ".file: name expected");
     if (number >= m->nfiles) {
-        files = ptx_keep(ps, number + 1, sizeof *files);
-        if (m->nfiles)
-            memcpy(files, m->files, m->nfiles * sizeof *files);
-        m->files = files;
+        if (number >= ps->mp->file_room) {
+            ps->mp->file_room = number + 1 > 2 * ps->mp->file_room ? number + 1 : 2 * ps->mp->file_room;
+            files = ptx_keep(ps, ps->mp->file_room, sizeof *files);
+            if (m->nfiles)
+                memcpy(files, m->files, m->nfiles * sizeof *files);
+            m->files = files;
+        }
         m->nfiles = number + 1;
     }
     m->files[number] = ptx_keep_string(ps, ps->lx.t.s, ps->lx.t.n);

@@ -57,7 +57,7 @@ struct ptx_module_private {
     pthread_mutex_t lock;
     struct ptx_names names;          /* module-level variables and functions */
     struct ptx_mnemonics *mnemonics; /* decoded "add.rn.f32" ..., see rules.h */
-    uint32_t symbol_room;
+    uint32_t symbol_room, file_room;
     struct ptx_error **failures;     /* of the functions whose bodies were refused, by index */
 };
 
