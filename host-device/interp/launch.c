@@ -192,7 +192,7 @@ static void time_out(struct interp_worker *worker)
     for (unsigned i = 0; i < worker->n_blocks && !at; i++)
         for (unsigned n = 0; n < worker->blocks[i]->n_warps && worker->blocks[i]->busy && !at; n++)
             at = worker->blocks[i]->warps[n]->n_groups ? worker->blocks[i]->warps[n] : NULL;
-    fault_record(worker, at, at && !worker->native ? at->groups[0].pc->insn : NULL, -1, VG_FAULT_TIMEOUT, 0,
+    fault_record(worker, at, at && !at->block->native ? at->groups[0].pc->insn : NULL, -1, VG_FAULT_TIMEOUT, 0,
                  "ended by the watchdog, it ran for too long");
 }
 
