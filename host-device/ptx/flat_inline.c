@@ -62,6 +62,17 @@ static struct ptx_operand rename_operand(struct ptx_edit *e, const struct copy *
     return r;
 }
 
+/* A function's parameters lie in its frame, a kernel's do not: what reaches the former by an address reaches local memory. */
+static bool reaches_frame(const struct copy *c, const struct ptx_insn *i)
+{
+    if (!c->caller || i->space != PTX_SPACE_param)
+        return false;
+    for (unsigned k = 0; k < i->nops; k++)
+        if (i->ops[k].kind == PTX_OPERAND_MEM && i->ops[k].sym >= 0)
+            return false;
+    return true;
+}
+
 static struct ptx_insn rename_insn(struct ptx_edit *e, const struct copy *c, const struct ptx_insn *i)
 {
     struct ptx_insn r = *i;
@@ -70,6 +81,8 @@ static struct ptx_insn rename_insn(struct ptx_edit *e, const struct copy *c, con
         r.guard += c->reg_base;
     if (r.loc)
         r.loc += c->loc_base;
+    if (reaches_frame(c, i))
+        r.space = PTX_SPACE_local;
     for (unsigned k = 0; k < r.nops; k++)
         r.ops[k] = rename_operand(e, c, &i->ops[k]);
     r.dst2 = rename_operand(e, c, &i->dst2);
