@@ -106,7 +106,7 @@ static void *compile(struct code_entry *e, const void *request, size_t n)
     if (!k)
         return NULL;
     shape = (struct jit_shape){
-        {v.head.block[0], v.head.block[1], v.head.block[2]}, (enum jit_isa)v.head.isa, v.head.extensions
+        .block = {v.head.block[0], v.head.block[1], v.head.block[2]}, .isa = (enum jit_isa)v.head.isa, .extensions = v.head.extensions
     };
     code = jit_generate(k, &shape, &report);
     e->instructions = report.instructions;

@@ -124,6 +124,8 @@ V access_fits(struct emit *e, const struct access *a, V offset, uint64_t n)
 {
     V limit = LLVMBuildSub(e->b, a->size, emit_i64(e, n), ""), good;
 
+    if (e->shape.unconfined)
+        return LLVMConstInt(e->i1, 1, false);
     good = LLVMBuildICmp(e->b, LLVMIntULE, access_widen(e, offset), limit, "");
     if (LLVMIsConstant(a->size))
         return good;
@@ -148,12 +150,12 @@ V access_all_fit(struct emit *e, const struct access *a)
 
     if (narrow)
         limit = LLVMBuildTrunc(e->b, limit, e->i32, "");
-    bad = LLVMBuildICmp(e->b, LLVMIntUGT, a->offset, emit_splat(e, limit), "");
+    bad = e->shape.unconfined ? LLVMConstNull(emit_vector(e->i1)) : LLVMBuildICmp(e->b, LLVMIntUGT, a->offset, emit_splat(e, limit), "");
     low = LLVMBuildAnd(e->b, a->offset, emit_splat(e, LLVMConstInt(narrow ? e->i32 : e->i64, a->total - 1, false)), "");
     if (a->total > 1)
         bad = LLVMBuildOr(e->b, bad, LLVMBuildICmp(e->b, LLVMIntNE, low, LLVMConstNull(type), ""), "");
     bits = LLVMBuildICmp(e->b, LLVMIntEQ, LLVMBuildAnd(e->b, emit_bits(e, bad), e->mask, ""), emit_i32(e, 0), "");
-    if (!LLVMIsConstant(a->size))
+    if (!LLVMIsConstant(a->size) && !e->shape.unconfined)
         bits = LLVMBuildAnd(e->b, bits, LLVMBuildICmp(e->b, LLVMIntUGE, a->size, emit_i64(e, a->total), ""), "");
     return bits;
 }

@@ -29,6 +29,7 @@ struct jit_shape {
     uint32_t block[3];
     enum jit_isa isa;
     uint32_t extensions; /* JIT_EXT_* */
+    bool unconfined;     /* accesses anywhere: what confinement costs is measured so. No part of a request to the compiler */
 };
 
 /* The best instruction set of this CPU, or the one that VGPU_ISA names (base, v3, v4), if the CPU has it. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What runs kernels.h: CUDA's driver API on the emulated GPU, or OpenCL. Whatever fails ends the program (side.h). */
+/* What runs kernels.h: CUDA's driver API on the emulated GPU, its engine alone, or OpenCL. Whatever fails ends the program (side.h). */
 #ifndef VGPU_BENCH_DEVICE_H
 #define VGPU_BENCH_DEVICE_H
 
@@ -31,5 +31,7 @@ struct device {
 };
 
 extern const struct device device_cuda, device_opencl;
+/* Those of this program, ended by NULL. */
+extern const struct device *const devices[];
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench-kernels cuda|opencl PROGRAM WORKLOAD: a side (side.h) whose number is billions of operations, bytes or elements a second.
+/* bench-kernels cuda|opencl PROGRAM WORKLOAD, bench-direct confined|unconfined PROGRAM WORKLOAD: a side (side.h) whose number is billions of operations, bytes or elements a second.
  *
  * Instead of a workload, what it costs that all of them run for the first time, once, at tiny sizes:
  *   compile  milliseconds for each instruction of the program (PTX)
@@ -158,13 +158,14 @@ static const struct workload *find(const char *name)
 int main(int argc, char **argv)
 {
     if (argc == 4) {
-        device = !strcmp(argv[1], "cuda") ? &device_cuda : !strcmp(argv[1], "opencl") ? &device_opencl : NULL;
+        for (int i = 0; devices[i] && !device; i++)
+            device = strcmp(argv[1], devices[i]->name) ? NULL : devices[i];
         workload = find(argv[3]);
     }
     if (device && (!strcmp(argv[3], "compile") || !strcmp(argv[3], "start")))
         return first_time(argv[2], !strcmp(argv[3], "compile"));
     if (!device || !workload) {
-        fputs("usage: bench-kernels cuda|opencl PROGRAM WORKLOAD\n", stderr);
+        fprintf(stderr, "usage: %s DEVICE PROGRAM WORKLOAD\n", argv[0]);
         return 2;
     }
     device->open(argv[2]);

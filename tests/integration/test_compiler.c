@@ -71,7 +71,7 @@ static int join(const struct compiler *c)
 static GByteArray *make_request(const char *ptx, const char *name)
 {
     static const struct vg_binding place = {VGPU_IMAGE_BASE, VGPU_FUNCTION_BASE};
-    struct jit_shape shape = {{32, 1, 1}, jit_isa_default(), 0};
+    struct jit_shape shape = {.block = {32, 1, 1}, .isa = jit_isa_default()};
     struct ptx_error err;
     struct ptx_module *m = ptx_module_open(ptx, strlen(ptx), &err);
     struct ptx_function *f = m ? ptx_find_function(m, name) : NULL;
