@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,17 +12,20 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "blas/blas.h"
 #include "executor/pool.h"
+#include "executor/privileges.h"
 #include "executor/ring.h"
 #include "executor/sandbox.h"
 #include "executor/socket.h"
 #include "executor/start.h"
 #include "executor/watchdog.h"
 
+#define DESCRIPTORS 256 /* at most */
 #define LOOKS 64      /* a microsecond or two: a guest that launches and waits is back by then */
 #define POLL_NS 50000 /* how long the ring is polled after the last command before the doorbell is waited for */
 
@@ -98,12 +102,14 @@ static void serve(struct vgx *x)
             wait_doorbell(x);
 }
 
+static struct vg_user user; /* whom to become */
+
 static bool start(struct vgx *x, int argc, char **argv)
 {
     off_t offset;
     struct stat st;
 
-    if (argc != 3)
+    if (argc != 4 || !vg_user_parse(argv[3], &user))
         return errno = EINVAL, false;
     x->channel = (unsigned)strtoul(argv[1], NULL, 10);
     x->bar2 = VGX_FD_BAR2;
@@ -125,7 +131,9 @@ int main(int argc, char **argv)
     static struct vgx x;
     struct vgpu_msg ready = { .type = VGPU_MSG_READY };
     char who[32];
+    bool compiles;
 
+    syscall(SYS_close_range, VGX_FD_END, ~0u, 0);
     snprintf(who, sizeof(who), "executor %s", argc > 1 ? argv[1] : "?");
     vg_log_init(who);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -134,7 +142,8 @@ int main(int argc, char **argv)
         return 2;
     }
     blas_start_threads();
-    if (!vgx_sandbox_enter(vgx_engine_init(x.control_socket, x.channel))) {
+    compiles = vgx_engine_init(x.control_socket, x.channel);
+    if (!vg_limit(DESCRIPTORS) || !vg_become(user, SIGKILL) || !vgx_sandbox_enter(compiles)) {
         vg_log(VG_LOG_ERROR, "cannot confine itself: %s", strerror(errno));
         return 2;
     }

@@ -179,7 +179,8 @@ static void place_descriptors(gpointer data)
 bool channel_open(struct guest *g, unsigned index, int doorbell, void *owner)
 {
     g_autofree char *number = g_strdup_printf("%u", index), *watchdog = g_strdup_printf("%u", g->watchdog_ms);
-    char *argv[] = { executor_path, number, watchdog, NULL };
+    char user[VG_USER_TEXT];
+    char *argv[] = { executor_path, number, watchdog, vg_user_print(executor_user, user), NULL };
     g_autoptr(GError) error = NULL;
     int pair[2], place[3];
     struct channel *c;

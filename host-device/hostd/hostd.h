@@ -7,6 +7,7 @@
  *   guest.c       a guest: BAR2, extents and quota
  *   channel.c     a channel: its executor process, grants, death
  *   code.c        a guest's compiled code: its part of the cache, its compiler process
+ *   confine.c     what hostd, and all that it starts, may ask of the kernel
  *   local.c       the guest that all local clients share: BAR2 of hostd's own and a page that reads like BAR0
  *
  * Everything runs on one GLib main loop; nothing blocks. A guest belongs to one device connection and dies with it; the
@@ -18,6 +19,7 @@
 #include <stdbool.h>
 
 #include "executor/log.h"
+#include "executor/privileges.h"
 #include "executor/socket.h"
 #include "vgpu_protocol.h"
 
@@ -29,9 +31,11 @@ struct options {
     char *profile;         /* of local clients */
     uint64_t memory;       /* bytes of local clients' GPU; 0: the profile's */
     uint64_t quota;        /* bytes a guest may be granted; 0: the smaller of its memory and half the host's */
+    char *user;            /* that hostd becomes; NULL: executors become nobody's user instead, when hostd is root */
     double watchdog;       /* seconds that a kernel may run; 0: for ever, or as the profile says */
 };
 extern struct options options;
+extern struct vg_user executor_user; /* whom executors become */
 extern char *executor_path;
 extern char *compiler_path;    /* NULL: there is none */
 

@@ -11,9 +11,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "hostd/confine.h"
 #include "profiles/profile.h"
 
 struct options options;
+struct vg_user executor_user;
 char *executor_path;
 char *compiler_path;
 static gboolean stop;
@@ -77,7 +79,7 @@ static int listen_on(const char *path, GError **error)
 
 static gboolean acceptable(gint fd, GIOCondition condition, gpointer data)
 {
-    int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+    int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     if (client >= 0)
         connection_new(client);
@@ -120,6 +122,7 @@ int main(int argc, char **argv)
         { "memory", 0, 0, G_OPTION_ARG_CALLBACK, parse_mib, "memory of local clients' GPU (default: the profile's)", "MIB" },
         { "quota", 0, 0, G_OPTION_ARG_CALLBACK, parse_mib, "memory that a guest may really use (default: at most half the host's)", "MIB" },
         { "watchdog", 0, 0, G_OPTION_ARG_CALLBACK, parse_seconds, "end kernels that run longer (default: VGPU_WATCHDOG, or as the profile says)", "SECONDS" },
+        { "user", 'u', 0, G_OPTION_ARG_STRING, &options.user, "become NAME once the socket listens (default, as root: only executors become another user)", "NAME" },
         { "die-with-parent", 0, 0, G_OPTION_ARG_NONE, &with_parent, "end when the process that started this one does", NULL },
         G_OPTION_ENTRY_NULL,
     };
@@ -134,8 +137,6 @@ int main(int argc, char **argv)
         return 2;
     }
     vg_log_init("hostd");
-    if (with_parent)
-        prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (!options.socket)
         options.socket = default_socket();
     if (!options.profile)
@@ -143,10 +144,12 @@ int main(int argc, char **argv)
     executor_path = find_program("executor", "vgpu-executor");
     compiler_path = find_program("compiler", "vgpu-compiler");
     fd = executor_path ? listen_on(options.socket, &error) : -1;
-    if (fd < 0) {
+    if (fd < 0 || !hostd_confine(options.user, &executor_user, &error)) {
         g_printerr("vgpu-hostd: %s\n", error ? error->message : "vgpu-executor is not where it should be");
         return 2;
     }
+    if (with_parent) /* after a change of user, which forgets it */
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
     signal(SIGPIPE, SIG_IGN);
     g_unix_fd_add(fd, G_IO_IN, acceptable, NULL);
     g_unix_signal_add(SIGTERM, on_signal, NULL);
