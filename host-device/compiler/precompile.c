@@ -75,15 +75,19 @@ static bool start_compiler(void)
         g_printerr("vgpu precompile: %s\n", g_strerror(errno));
         return false;
     }
-    if (!g_spawn_async(NULL, argv, NULL, G_SPAWN_LEAVE_DESCRIPTORS_OPEN | G_SPAWN_STDOUT_TO_DEV_NULL, place_socket, &pair[1], NULL, &error)) {
+    /* Not reaped by GLib, which would put a process that ends at once between us and a child that is to end with its parent. */
+    if (!g_spawn_async(NULL, argv, NULL, G_SPAWN_LEAVE_DESCRIPTORS_OPEN | G_SPAWN_STDOUT_TO_DEV_NULL | G_SPAWN_DO_NOT_REAP_CHILD,
+                       place_socket, &pair[1], NULL, &error)) {
         g_printerr("vgpu precompile: %s\n", error->message);
         return false;
     }
     close(pair[1]);
     control = pair[0];
     compiler = ends[0];
-    if (!vg_msg_send(control, &(struct vgpu_msg){.type = VGPU_MSG_CONNECT}, NULL, 0, &ends[1], 1))
+    if (!vg_msg_send(control, &(struct vgpu_msg){.type = VGPU_MSG_CONNECT}, NULL, 0, &ends[1], 1)) {
+        g_printerr("vgpu precompile: the compiler does not start\n");
         return false;
+    }
     close(ends[1]);
     return true;
 }
