@@ -215,7 +215,7 @@ static bool barrier_complete(const struct block *b, const struct barrier *bar)
 {
     uint32_t threads = bar->again;
 
-    if (!bar->expected && bar->threads < b->present)
+    if (!bar->expected && (bar->threads < b->present || b->begun < b->n_warps))
         return false;
     for (unsigned i = 0; i < b->n_warps; i++) {
         uint32_t present = b->warps[i]->args.present, arrived = bar->arrived[i];

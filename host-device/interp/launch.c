@@ -118,6 +118,7 @@ static bool prepare_place(struct interp_worker *w, unsigned i)
     }
     b->worker = w;
     b->n_warps = w->n_warps;
+    b->warp_bytes = each;
     b->shared_base = w->scratch + base;
     b->local_base = b->shared_base + w->shared_bytes;
     b->busy = false;
@@ -134,7 +135,7 @@ static bool prepare_place(struct interp_worker *w, unsigned i)
         x->base[BASE_SPECIAL] = (char *)x + ((sizeof *x + 63) & ~(size_t)63);
         x->entry_frame = (struct frame){.func = k->entry, .regs = x->base[BASE_SPECIAL] + k->special_bytes};
     }
-    special_fill(b, false);
+    special_fill(b);
     return true;
 }
 
@@ -148,14 +149,29 @@ static const struct interp_native *find_native(const struct interp_worker *w)
     return n;
 }
 
-static void start_block(struct block *b, uint64_t index)
+void warp_begin(struct warp *w)
+{
+    const struct interp_worker *worker = w->block->worker;
+
+    w->args.present = warp_lanes(worker, w->index);
+    w->entry_frame.lanes = w->args.present;
+    if (worker->k->has_stack)
+        memset(w->entry_frame.top, 0, sizeof w->entry_frame.top);
+    w->turn = 0;
+    w->native = NULL;
+    w->met = NULL;
+    w->n_groups = 0;
+    w->yielded = w->polled = false;
+    warp_enter_frame(w, &w->entry_frame);
+    *w->args.carry = 0;
+    special_fill_block(w);
+}
+
+static void start_block(struct block *b, const uint32_t ctaid[3])
 {
     const struct interp_worker *worker = b->worker;
-    const uint32_t *grid = worker->launch->grid;
 
-    b->ctaid[0] = (uint32_t)(index % grid[0]);
-    b->ctaid[1] = (uint32_t)(index / grid[0] % grid[1]);
-    b->ctaid[2] = (uint32_t)(index / grid[0] / grid[1]);
+    memcpy(b->ctaid, ctaid, sizeof b->ctaid);
     b->present = worker->threads;
     b->native = find_native(worker);
     b->busy = true;
@@ -163,22 +179,10 @@ static void start_block(struct block *b, uint64_t index)
         memset(b->barriers, 0, sizeof b->barriers);
     b->active_barriers = 0;
     b->met = 0;
-    special_fill(b, true);
-    for (unsigned n = 0; n < b->n_warps; n++) {
-        struct warp *w = b->warps[n];
-        uint32_t left = worker->threads - n * VG_WARP;
-
-        w->args.present = left >= VG_WARP ? ~0u : (1u << left) - 1;
-        w->entry_frame.lanes = w->args.present;
-        if (worker->k->has_stack)
-            memset(w->entry_frame.top, 0, sizeof w->entry_frame.top);
-        w->turn = 0;
-        w->native = NULL;
-        w->met = NULL;
-        w->n_groups = 0;
-        warp_enter_frame(w, &w->entry_frame);
-        *w->args.carry = 0;
-        group_push(w, worker->k->entry->code, w->args.present, READY);
+    b->begun = b->native ? 0 : b->n_warps;
+    for (unsigned n = 0; n < b->begun; n++) {
+        warp_begin(b->warps[n]);
+        group_push(b->warps[n], worker->k->entry->code, b->warps[n]->args.present, READY);
     }
 }
 
@@ -235,26 +239,37 @@ static void deadlock(struct block *b)
 
 enum progress { ENDED, POLLS, MOVES };
 
+/* Run a warp that is ready, or in compiled code all that have not begun: the last that ran, NULL when each has ended. */
+static struct warp *run_warp(struct block *b, struct warp *w)
+{
+    if (w->index >= b->begun)
+        return b->native->begin(b);
+    if (b->native)
+        b->native->run(w);
+    else
+        warp_run(w);
+    return w;
+}
+
 /* Each warp of the block in turn, once. POLLS: all that happened is that warps used up their fuel looking at memory. */
 static enum progress run_block(struct interp_worker *worker, struct block *b)
 {
     bool ran = false, moved = false;
 
     for (unsigned n = 0; n < b->n_warps; n++) {
-        struct warp *w = b->warps[n];
+        struct warp *w = b->warps[n], *last;
 
-        if (!is_ready(w))
+        if (n < b->begun && !is_ready(w))
             continue;
         ran = true;
         worker->running = w;
-        if (b->native)
-            b->native->run(w);
-        else
-            warp_run(w);
+        last = run_warp(b, w);
         worker->running = NULL;
-        moved |= !w->yielded || !w->polled;
-        if (w->yielded && stopped(worker))
+        moved |= last != w || !w->yielded || !w->polled;
+        if (last && last->yielded && stopped(worker))
             return ENDED;
+        if (n + 1 < b->begun && last != w)
+            n = b->begun - 1;
     }
     if (!b->present) {
         b->busy = false;
@@ -263,6 +278,15 @@ static enum progress run_block(struct interp_worker *worker, struct block *b)
     if (!ran)
         deadlock(b);
     return moved ? MOVES : POLLS;
+}
+
+static void set_ctaid(struct interp_worker *w)
+{
+    const uint32_t *grid = w->launch->grid;
+
+    w->next_ctaid[0] = (uint32_t)(w->next_block % grid[0]);
+    w->next_ctaid[1] = (uint32_t)(w->next_block / grid[0] % grid[1]);
+    w->next_ctaid[2] = (uint32_t)(w->next_block / grid[0] / grid[1]);
 }
 
 /* Blocks are taken from the grid a few at a time, where there are so many that it evens out: workers that ask for each single one
@@ -277,12 +301,16 @@ static bool take_block(struct interp_worker *w, struct block *b)
         if (w->next_block > w->grid_blocks)
             w->next_block = w->grid_blocks;
         w->last_block = w->next_block + few < w->grid_blocks ? w->next_block + few : w->grid_blocks;
+        set_ctaid(w);
     }
     if (w->next_block == w->last_block)
         return false;
     if (!w->index && w->launch->between_blocks)
         w->launch->between_blocks(w->launch->between_arg);
-    start_block(b, w->next_block++);
+    start_block(b, w->next_ctaid);
+    w->next_block++;
+    if (++w->next_ctaid[0] == w->launch->grid[0])
+        set_ctaid(w);
     return true;
 }
 

@@ -103,21 +103,20 @@ static void fill(const struct block *b, const struct special *s, struct warp *w)
     }
 }
 
-void special_fill(struct block *b, bool per_block)
+void special_fill(struct block *b)
 {
     const struct interp_kernel *k = b->worker->k;
 
-    for (uint32_t i = 0; i < k->n_specials; i++) {
-        const struct special *s = &k->specials[i];
-        uint64_t v;
+    for (uint32_t i = 0; i < k->n_specials; i++)
+        for (unsigned w = 0; w < b->n_warps && !k->specials[i].per_block; w++)
+            fill(b, &k->specials[i], b->warps[w]);
+}
 
-        if (s->per_block != per_block)
-            continue;
-        v = per_block ? special_value(b, s, 0, 0) : 0;
-        for (unsigned w = 0; w < b->n_warps; w++)
-            if (per_block)
-                spread(s, b->warps[w], v);
-            else
-                fill(b, s, b->warps[w]);
-    }
+void special_fill_block(struct warp *w)
+{
+    const struct interp_kernel *k = w->block->worker->k;
+
+    for (uint32_t i = 0; i < k->n_specials; i++)
+        if (k->specials[i].per_block)
+            spread(&k->specials[i], w, special_value(w->block, &k->specials[i], 0, 0));
 }

@@ -184,6 +184,8 @@ struct block {
     uint32_t ctaid[3];
     unsigned n_warps;
     unsigned present;            /* threads that have not exited */
+    unsigned begun;              /* warps, in order, that have begun. Of others, and of compiled ones that ended without ever being
+                                  * in need of it, the state says that they have ended */
     struct warp *warps[32];
     struct barrier barriers[16];
     uint32_t active_barriers;    /* those at which someone has arrived; the others are all zero */
@@ -191,7 +193,8 @@ struct block {
     uint64_t shared_base, local_base;
     const struct interp_native *native; /* what runs its warps instead of the operations */
     bool busy;                   /* a block of the grid lives here */
-    void *memory;                /* of the warps; reused from launch to launch */
+    void *memory;                /* of the warps, one behind the other; reused from launch to launch */
+    size_t warp_bytes;           /* of each */
     size_t memory_size;
 };
 
@@ -211,6 +214,7 @@ struct interp_worker {
     struct interp_grid *grid;
     uint64_t grid_blocks;
     uint64_t next_block, last_block; /* blocks that it has taken and not begun */
+    uint32_t next_ctaid[3];      /* of next_block */
     uint64_t serial;             /* of the launch, among its launches */
     uint32_t threads, n_warps;   /* of a block */
     uint32_t shared_size;        /* bytes, static and dynamic */
@@ -225,7 +229,10 @@ struct interp_worker {
 struct interp_native {
     struct interp_native *next;  /* code for other shapes */
     uint32_t block[3];
-    /* As warp_run(). A warp whose 'native' is NULL starts: its one group is the entry's. */
+    /* Begin the block's warps that have not begun, one after another, until one waits or gives way, which is returned; NULL: all
+     * have ended. A warp's state is made (warp_begin()) when something needs it. */
+    struct warp *(*begin)(struct block *b);
+    /* As warp_run(), of a warp that begin() has left behind. */
     void (*run)(struct warp *w);
     /* The hardware stopped an access of the warp's at this address: which instruction's, and lane (-1: unknown). NULL: the
      * micro-operation that ran. */
@@ -248,8 +255,20 @@ static inline void *warp_at(const struct warp *w, uint32_t ref)
 }
 
 /* ---- special.c ---- */
-/* Fill the special registers of a block's warps: those that stay for the launch, or those that change with the block. */
-void special_fill(struct block *b, bool per_block);
+/* Fill the special registers of a block's warps that stay for the launch, or those of a warp that change with the block. */
+void special_fill(struct block *b);
+void special_fill_block(struct warp *w);
+
+/* ---- launch.c ---- */
+/* The state of a warp at the entry, with all its lanes and no group. */
+void warp_begin(struct warp *w);
+/* Lanes that warp n of the block begins with. */
+static inline uint32_t warp_lanes(const struct interp_worker *worker, unsigned n)
+{
+    uint32_t left = worker->threads - n * VG_WARP;
+
+    return left >= VG_WARP ? ~0u : (1u << left) - 1;
+}
 
 /* ---- lower.c ---- */
 /* The kernel rewritten for the compiler (ptx/flat.h), made at the first call, on any thread, and freed with k; k itself where there is

@@ -196,11 +196,18 @@ LLVMValueRef emit_raw_reg(struct emit *e, int32_t reg, bool wide)
     return load_reg(e, reg, wide, true);
 }
 
-/* A special register: a number that the block's shape fixes, or what the warp finds in its special area. */
+/* A special register: a number that the block's shape fixes, the block's place, or what the warp finds in its special area. */
 static LLVMValueRef special_register(struct emit *e, const struct ptx_operand *o, unsigned bits)
 {
+    LLVMValueRef v;
+
     if (o->sreg == PTX_SREG_ntid && o->component < 3)
         return emit_const(e, bits, e->shape.block[o->component]);
+    if (o->sreg == PTX_SREG_ctaid || o->sreg == PTX_SREG_clusterid) {
+        v = o->component < 3 ? e->field[JIT_ENV_ctaid_x + o->component] : emit_i64(e, 0);
+        v = bits == 64 ? v : LLVMBuildTrunc(e->b, v, emit_int(e, bits), "");
+        return e->wide ? emit_splat(e, v) : v;
+    }
     for (uint32_t i = 0; i < e->k->n_specials; i++) {
         const struct special *s = &e->k->specials[i];
 

@@ -103,7 +103,7 @@ static void go_next(struct emit *e, uint32_t b, const uint32_t *to, uint32_t n_t
 static void go_together(struct emit *e, uint32_t b, uint32_t to)
 {
     add_waiting(e, to, e->block_mask);
-    if (to == JIT_EXIT)
+    if (to == JIT_EXIT && !jit_is_whole(e->u, b))
         emit_end(e, e->block_mask);
     go_next(e, b, &to, 1);
 }
@@ -398,7 +398,8 @@ static void declare_registers(struct emit *e)
 static void load_fields(struct emit *e)
 {
     static const bool is_number[JIT_ENV_FIELDS] = {[JIT_ENV_shared_size] = true, [JIT_ENV_warp] = true, [JIT_ENV_lanes] = true,
-                                                   [JIT_ENV_shared] = true, [JIT_ENV_local] = true, [JIT_ENV_param] = true};
+                                                   [JIT_ENV_shared] = true, [JIT_ENV_local] = true, [JIT_ENV_param] = true,
+                                                   [JIT_ENV_ctaid_x] = true, [JIT_ENV_ctaid_y] = true, [JIT_ENV_ctaid_z] = true};
 
     for (unsigned k = 0; k < JIT_ENV_FIELDS; k++)
         e->field[k] = LLVMBuildLoad2(e->b, is_number[k] ? e->i64 : e->ptr,
@@ -411,9 +412,14 @@ static void load_fields(struct emit *e)
 static void set_mode(struct emit *e)
 {
     LLVMValueRef at = emit_at(e, e->env, offsetof(struct jit_env, mxcsr));
+    LLVMBasicBlockRef set = emit_block(e, "set"), on = emit_block(e, "on");
 
+    emit_branch(e, LLVMBuildICmp(e->b, LLVMIntEQ, LLVMBuildLoad2(e->b, e->i32, at, ""), emit_i32(e, MXCSR_DAZ), ""), on, set);
+    LLVMPositionBuilderAtEnd(e->b, set);
     LLVMBuildStore(e->b, emit_i32(e, MXCSR_DAZ), at);
     emit_call(e, "llvm.x86.sse.ldmxcsr", NULL, 0, &at, 1);
+    LLVMBuildBr(e->b, on);
+    LLVMPositionBuilderAtEnd(e->b, on);
 }
 
 /* Lanes end all at once. */
@@ -433,8 +439,6 @@ void emit_function(struct emit *e)
     LLVMValueRef lanes;
 
     LLVMPositionBuilderAtEnd(e->b, start);
-    if (e->daz)
-        set_mode(e);
     load_fields(e);
     lanes = threads % VG_WARP ? LLVMBuildTrunc(e->b, e->field[JIT_ENV_lanes], e->i32, "") : emit_i32(e, ~0u);
     e->stays = threads % VG_WARP == 0 && all_stay(e);
@@ -446,6 +450,8 @@ void emit_function(struct emit *e)
         if (!jit_is_whole(e->u, b))
             e->waiting[b] = variable(e, e->i32, emit_i32(e, 0));
     }
+    if (e->daz)
+        set_mode(e);
     LLVMBuildBr(e->b, e->at[0]);
     for (uint32_t b = 0; b < e->flow->n; b++)
         emit_body(e, b);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Running compiled code: each warp of a block is a coroutine with a stack of its own, so that it can wait wherever it is.
+/* Running compiled code: a coroutine takes the warps of a block one after another. One that has to wait keeps the coroutine, with
+ * its stack, and another one goes on with the next: so a warp can wait wherever it is, and those that do not cost next to nothing.
  *
- * The warp's state is the interpreter's. While its code runs it has no groups; where it waits, the operation that makes it
- * wait has left one, which the scheduling of blocks (interp/launch.c) sees like any other. */
+ * The warp's state is the interpreter's, made when code first calls for something. While its code runs it has no groups; where it
+ * waits, the operation that makes it wait has left one, which the scheduling of blocks (interp/launch.c) sees like any other. */
 #include "jit/run.h"
 
 #include <stdio.h>
@@ -23,20 +24,23 @@ struct native {
     size_t size;
 };
 
-/* One warp's coroutine; it lies at the top of its stack. */
+/* A coroutine; it lies at the top of its stack. */
 struct fiber {
-    struct jit_env env;
+    struct jit_env env;     /* of the warp that it runs */
+    bool fresh;             /* the warp's state has not been made */
+    bool waited;            /* the warp has: the scheduler is to see its end */
     void *sp;               /* of the coroutine while it waits */
     void *back;             /* of the scheduler while it runs */
     struct fiber *next;     /* of all that the worker has */
     struct fiber *next_free;
     void *stack;            /* what it was mapped as */
-    bool ended;
+    bool ended;             /* with its last warp */
 };
 
 /* A worker's coroutines. The last that ended is used first: where warps do not wait, one stack, in the cache, serves all. */
 struct fibers {
     struct fiber *all, *free;
+    struct fiber *running;  /* NULL: the interpreter's */
     unsigned n;
     uint64_t serial;        /* of the launch: one that was stopped left some in use */
 };
@@ -79,15 +83,70 @@ static inline __attribute__((always_inline)) void switch_stack(void **save, void
 
 static void suspend(struct fiber *f)
 {
+    f->waited = true;
     switch_stack(&f->sp, f->back);
+}
+
+/* ---- From warp to warp ---- */
+
+/* The fields from here on are those of the block's next warp. */
+static void first_warp(struct fiber *f, struct block *b)
+{
+    struct warp *w = b->warps[b->begun];
+
+    f->env.w = w;
+    f->env.field[JIT_ENV_frame] = (uint64_t)(uintptr_t)w->entry_frame.regs;
+    f->env.field[JIT_ENV_special] = (uint64_t)(uintptr_t)w->base[BASE_SPECIAL];
+    f->env.field[JIT_ENV_local] = w->local_base;
+    f->env.field[JIT_ENV_warp] = b->begun;
+    f->env.field[JIT_ENV_lanes] = warp_lanes(b->worker, b->begun++);
+}
+
+/* The same after the one before, whose memory lies beside it. */
+static bool next_warp(struct fiber *f, struct block *b)
+{
+    struct interp_worker *worker = b->worker;
+
+    if (b->begun == b->n_warps)
+        return false;
+    f->env.w = (struct warp *)((char *)f->env.w + b->warp_bytes);
+    f->env.field[JIT_ENV_frame] += b->warp_bytes;
+    f->env.field[JIT_ENV_special] += b->warp_bytes;
+    f->env.field[JIT_ENV_local] += (uint64_t)VG_WARP * worker->k->local_stride;
+    f->env.field[JIT_ENV_warp] = b->begun;
+    f->env.field[JIT_ENV_lanes] = warp_lanes(worker, b->begun++);
+    worker->running = f->env.w;
+    return true;
+}
+
+/* Code has returned: all lanes that there still are have ended. */
+static void end_warp(struct fiber *f, struct block *b)
+{
+    struct warp *w = f->env.w;
+
+    if (f->fresh) {
+        b->present -= (unsigned)__builtin_popcount((uint32_t)f->env.field[JIT_ENV_lanes]);
+        if (b->met || b->active_barriers)
+            converge_block(b);
+        return;
+    }
+    w->native = NULL;
+    w->args.mask = w->args.present;
+    if (w->args.mask)
+        warp_exit(w);
 }
 
 /* The first thing on a new stack, which holds the fiber. */
 __attribute__((used)) static void fiber_main(struct fiber *f)
 {
-    const struct native *n = (const struct native *)f->env.w->block->native;
+    struct block *b = f->env.w->block;
+    jit_code *code = ((const struct native *)b->native)->image;
 
-    ((jit_code *)n->image)(&f->env);
+    do {
+        f->fresh = true;
+        code(&f->env);
+        end_warp(f, b);
+    } while (!f->waited && next_warp(f, b));
     enter(&f->env);
     f->ended = true;
     suspend(f);
@@ -111,6 +170,19 @@ static void prepare_stack(struct fiber *f)
 static struct fiber *fiber_at(struct jit_env *env)
 {
     return (struct fiber *)env;
+}
+
+/* The warp, with its state. */
+static struct warp *warp_of(struct jit_env *env)
+{
+    struct fiber *f = fiber_at(env);
+
+    if (f->fresh) {
+        f->fresh = false;
+        warp_begin(env->w);
+        env->w->native = f;
+    }
+    return env->w;
 }
 
 /* What the warp goes on with, once the scheduler has let it: all its lanes, since compiled lanes do not part where they wait. */
@@ -188,7 +260,7 @@ static const struct uop *wait(struct jit_env *env, uint32_t mask)
 
 static void operation(struct jit_env *env, uint32_t i, uint32_t mask)
 {
-    struct warp *w = env->w;
+    struct warp *w = warp_of(env);
     const struct func *f = w->entry_frame.func;
     const struct uop *u = f->code + f->first_uop[i], *end = f->code + f->first_uop[i + 1];
 
@@ -214,7 +286,7 @@ static void operation(struct jit_env *env, uint32_t i, uint32_t mask)
 
 static void barrier(struct jit_env *env, uint32_t i, uint32_t mask, uint32_t number)
 {
-    struct warp *w = env->w;
+    struct warp *w = warp_of(env);
     const struct func *f = w->entry_frame.func;
 
     w->args.mask = mask;
@@ -236,7 +308,7 @@ static void barrier(struct jit_env *env, uint32_t i, uint32_t mask, uint32_t num
 
 static void end(struct jit_env *env, uint32_t mask)
 {
-    struct warp *w = env->w;
+    struct warp *w = warp_of(env);
 
     enter(env);
     w->args.mask = mask;
@@ -246,7 +318,7 @@ static void end(struct jit_env *env, uint32_t mask)
 
 static void yield(struct jit_env *env)
 {
-    struct warp *w = env->w;
+    struct warp *w = warp_of(env);
     uint32_t mask = w->args.present;
 
     enter(env);
@@ -260,7 +332,7 @@ static void yield(struct jit_env *env)
 
 static void park(struct jit_env *env, uint32_t i, uint32_t mask)
 {
-    struct warp *w = env->w;
+    struct warp *w = warp_of(env);
     const struct func *f = w->entry_frame.func;
 
     if (mask)
@@ -272,7 +344,7 @@ static char left;
 
 static void leave(struct jit_env *env)
 {
-    struct warp *w = env->w;
+    struct warp *w = warp_of(env);
 
     enter(env);
     w->native = &left;
@@ -360,61 +432,61 @@ static void give_fiber_back(struct interp_worker *worker, struct fiber *f)
 
 /* ---- From the scheduler ---- */
 
-static bool start(struct warp *w)
+/* Continue the coroutine until its warp, which is returned, waits or gives way, or it has ended. */
+static struct warp *resume(struct interp_worker *worker, struct fiber *f)
 {
-    struct interp_worker *worker = w->block->worker;
+    struct fibers *p = worker->native_state;
+
+    p->running = f;
+    switch_stack(&f->back, f->sp);
+    if (f->ended || f->env.w->native == &left)
+        give_fiber_back(worker, f);
+    return f->ended ? NULL : f->env.w;
+}
+
+static struct warp *begin(struct block *b)
+{
+    struct interp_worker *worker = b->worker;
     struct fiber *f = take_fiber(worker);
 
     if (!f)
-        return false;
-    f->env.field[JIT_ENV_frame] = (uint64_t)(uintptr_t)w->base[BASE_FRAME];
-    f->env.field[JIT_ENV_special] = (uint64_t)(uintptr_t)w->base[BASE_SPECIAL];
+        warp_fault(b->warps[b->begun], NULL, -1, VG_FAULT_OUT_OF_MEMORY, 0, "out of memory for a warp's stack");
+    first_warp(f, b);
     f->env.field[JIT_ENV_param] = worker->param_base;
-    f->env.field[JIT_ENV_shared] = w->block->shared_base;
+    f->env.field[JIT_ENV_shared] = b->shared_base;
     f->env.field[JIT_ENV_shared_size] = worker->shared_size;
-    f->env.field[JIT_ENV_local] = w->local_base;
     f->env.field[JIT_ENV_data] = worker->k->binding.data;
-    f->env.field[JIT_ENV_warp] = w->index;
-    f->env.field[JIT_ENV_lanes] = w->args.present;
-    f->env.w = w;
+    for (unsigned i = 0; i < 3; i++)
+        f->env.field[JIT_ENV_ctaid_x + i] = b->ctaid[i];
     f->env.insn = NO_INSN;
     f->env.mxcsr = 0;
-    f->ended = false;
+    f->waited = f->ended = false;
     prepare_stack(f);
-    w->native = f;
-    w->n_groups = 0;
-    return true;
+    return resume(worker, f);
 }
 
 static void run(struct warp *w)
 {
-    struct fiber *f;
+    struct interp_worker *worker = w->block->worker;
 
-    if (w->native == &left) {
-        if ((_mm_getcsr() & ~MXCSR_FLAGS) != MXCSR_HOST) /* another warp's, at a barrier */
-            _mm_setcsr(MXCSR_HOST);
-        warp_run(w);
+    w->yielded = w->polled = false;
+    if (w->native != &left) {
+        resume(worker, w->native);
         return;
     }
-    w->yielded = w->polled = false;
-    if (!w->native && !start(w))
-        warp_fault(w, NULL, -1, VG_FAULT_OUT_OF_MEMORY, 0, "out of memory for a warp's stack");
-    f = w->native;
-    switch_stack(&f->back, f->sp);
-    if (f->ended || w->native == &left) {
-        give_fiber_back(w->block->worker, f);
-        if (f->ended)
-            w->native = NULL;
-    }
+    if ((_mm_getcsr() & ~MXCSR_FLAGS) != MXCSR_HOST) /* another warp's, at a barrier */
+        _mm_setcsr(MXCSR_HOST);
+    ((struct fibers *)worker->native_state)->running = NULL;
+    warp_run(w);
 }
 
 /* Where the access has been stopped that code itself made. An operation knows its own. */
 static const struct ptx_insn *locate(const struct warp *w, uint64_t address, int *lane)
 {
-    const struct fiber *f = w->native;
-    const struct jit_env *env = f ? &f->env : NULL;
+    const struct fibers *p = w->block->worker->native_state;
+    const struct jit_env *env = p->running ? &p->running->env : NULL;
 
-    if (!f || w->native == &left || env->insn == NO_INSN)
+    if (!env || env->insn == NO_INSN)
         return NULL;
     *lane = -1;
     for (int l = 0; l < VG_WARP && *lane < 0; l++) {
@@ -442,7 +514,7 @@ bool jit_install(struct interp_kernel *k, const uint32_t block[3], void *image, 
 
     if (!n)
         return false;
-    n->head = (struct interp_native){.next = flat->native, .run = run, .locate = locate, .free = native_free};
+    n->head = (struct interp_native){.next = flat->native, .begin = begin, .run = run, .locate = locate, .free = native_free};
     memcpy(n->head.block, block, sizeof n->head.block);
     n->image = image;
     n->size = size;

@@ -19,7 +19,10 @@ struct warp;
     X(local)        /* lane 0's local memory */ \
     X(data)         /* the module's variables */ \
     X(warp)         /* its number in the block */ \
-    X(lanes)        /* that it starts with */
+    X(lanes)        /* that it starts with */ \
+    X(ctaid_x)      /* its block's place in the grid */ \
+    X(ctaid_y) \
+    X(ctaid_z)
 enum jit_env_field {
 #define X(name) JIT_ENV_##name,
     JIT_ENV_LIST(X)
@@ -31,7 +34,7 @@ struct jit_env {
     uint64_t field[JIT_ENV_FIELDS];
     /* Execute instruction i for the lanes of mask. Returns when they have gone through it, maybe after a while. */
     void (*operation)(struct jit_env *env, uint32_t i, uint32_t mask);
-    /* These lanes end. */
+    /* These lanes end, others do not: when the last do, code returns. */
     void (*end)(struct jit_env *env, uint32_t mask);
     /* All of the warp's lanes go through instruction i, a barrier for the whole block with this number. */
     void (*barrier)(struct jit_env *env, uint32_t i, uint32_t mask, uint32_t number);
@@ -47,7 +50,7 @@ struct jit_env {
     uint32_t insn, mask;       /* instruction, and the lanes that run it */
     uint32_t step;             /* JIT_STEP_EACH: address[lane]; _TABLE: address[0] + table[lane]; else address[0] + lane * step */
     uint32_t bytes;            /* of a lane's access */
-    uint32_t mxcsr;            /* what the code has set, 0: nothing. What it calls runs as the process does */
+    uint32_t mxcsr;            /* what the code has set, in this warp or one before, 0: nothing. What it calls runs as the process does */
     struct warp *w;
     const uint32_t *table;
     uint64_t address[32];
