@@ -6,7 +6,6 @@
 #include <glib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define SEALS (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
@@ -91,17 +90,17 @@ bool code_memfd_seal(int fd)
 bool code_entry_check(int fd, const uint8_t key[CODE_KEY_SIZE], struct code_entry *e)
 {
     int seals = fcntl(fd, F_GET_SEALS);
-    struct stat st;
+    off_t n = lseek(fd, 0, SEEK_END); /* fstat() names a path, which an executor's sandbox does not let it */
     void *page;
 
-    if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &st) || st.st_size < (off_t)CODE_OFFSET)
+    if (seals < 0 || (seals & SEALS) != SEALS || n < (off_t)CODE_OFFSET)
         return false;
     page = mmap(NULL, CODE_OFFSET, PROT_READ, MAP_PRIVATE, fd, 0);
     if (page == MAP_FAILED)
         return false;
     memcpy(e, page, sizeof *e);
     munmap(page, CODE_OFFSET);
-    return code_entry_plausible(e, (uint64_t)st.st_size, key);
+    return code_entry_plausible(e, (uint64_t)n, key);
 }
 
 void *code_entry_map(int fd, const struct code_entry *e)
