@@ -273,11 +273,6 @@ void converge_block(struct block *b)
         check_barrier(b, (unsigned)__builtin_ctz(m));
 }
 
-static unsigned lanes_of(uint32_t mask)
-{
-    return mask == ~0u ? VG_WARP : (unsigned)__builtin_popcount(mask);
-}
-
 bool barrier_meet(struct warp *w, const struct uop *u)
 {
     struct block *b = w->block;
@@ -288,7 +283,7 @@ bool barrier_meet(struct warp *w, const struct uop *u)
         warp_at(w, u->refs[u->nd + 2]) || b->active_barriers & 1)
         return false;
     w->met = u;
-    b->met += lanes_of(w->args.present);
+    b->met += mask_threads(w->args.present);
     if (b->met == b->present)
         let_go(b);
     return true;
@@ -306,7 +301,7 @@ static void part(struct block *b)
             continue;
         group_push(w, w->met, w->args.present, WAIT_BARRIER)->barrier = 0;
         bar->arrived[i] = w->args.present;
-        bar->threads += lanes_of(w->args.present);
+        bar->threads += mask_threads(w->args.present);
         b->active_barriers |= 1;
         w->met = NULL;
     }

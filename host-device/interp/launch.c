@@ -78,7 +78,7 @@ static bool map_scratch(struct interp_worker *w, uint64_t bytes)
 
 static size_t warp_bytes(const struct interp_kernel *k)
 {
-    return ((sizeof(struct warp) + 63) & ~(size_t)63) + k->special_bytes + k->entry->frame_bytes;
+    return WARP_BYTES + k->special_bytes + k->entry->frame_bytes;
 }
 
 static bool add_place(struct interp_worker *w)
@@ -132,7 +132,7 @@ static bool prepare_place(struct interp_worker *w, unsigned i)
         x->args.warp = x;
         x->local_base = b->local_base + (uint64_t)n * VG_WARP * k->local_stride;
         x->base[BASE_CONST] = k->consts;
-        x->base[BASE_SPECIAL] = (char *)x + ((sizeof *x + 63) & ~(size_t)63);
+        x->base[BASE_SPECIAL] = warp_special(x);
         x->entry_frame = (struct frame){.func = k->entry, .regs = x->base[BASE_SPECIAL] + k->special_bytes};
     }
     special_fill(b);
@@ -314,6 +314,15 @@ static bool take_block(struct interp_worker *w, struct block *b)
     return true;
 }
 
+bool block_follow(struct block *b)
+{
+    struct interp_worker *w = b->worker;
+
+    if (!w->alone || (w->launch->cancel && *w->launch->cancel) || atomic_load_explicit(&w->grid->stop, memory_order_relaxed))
+        return false;
+    return take_block(w, b) && b->native;
+}
+
 /* How many blocks may be resident, of those that wait for others though nobody promised that those would run. Hardware has room
  * for hundreds of small ones. */
 static unsigned company_limit(const struct interp_worker *w)
@@ -336,6 +345,7 @@ static bool run_ordinary(struct interp_worker *w)
         bool moved = false;
 
         busy = false;
+        w->alone = resident == 1 && (w->index || !w->launch->between_blocks);
         for (unsigned i = 0; i < resident; i++) {
             struct block *b = w->blocks[i];
 
@@ -364,6 +374,7 @@ static bool run_cooperative(struct interp_worker *w)
     uint64_t share = (w->grid_blocks + w->grid->n_workers - 1) / w->grid->n_workers;
     unsigned resident = 0;
 
+    w->alone = false;
     for (bool more = true, busy = true; more || busy;) {
         bool polls = true;
 

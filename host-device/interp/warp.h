@@ -215,6 +215,7 @@ struct interp_worker {
     uint64_t grid_blocks;
     uint64_t next_block, last_block; /* blocks that it has taken and not begun */
     uint32_t next_ctaid[3];      /* of next_block */
+    bool alone;                  /* it has one resident block, and nothing to do between that and the next */
     uint64_t serial;             /* of the launch, among its launches */
     uint32_t threads, n_warps;   /* of a block */
     uint32_t shared_size;        /* bytes, static and dynamic */
@@ -262,6 +263,19 @@ void special_fill_block(struct warp *w);
 /* ---- launch.c ---- */
 /* The state of a warp at the entry, with all its lanes and no group. */
 void warp_begin(struct warp *w);
+#define WARP_BYTES ((sizeof(struct warp) + 63) & ~(size_t)63)
+/* Where its special registers lie; behind them, the registers of its entry's frame. */
+static inline char *warp_special(struct warp *w)
+{
+    return (char *)w + WARP_BYTES;
+}
+/* Block b has ended: begin the launch's next one in its place, for the worker that runs it in compiled code. False: the worker has
+ * other things to see to first. */
+bool block_follow(struct block *b);
+static inline unsigned mask_threads(uint32_t mask)
+{
+    return mask == ~0u ? VG_WARP : (unsigned)__builtin_popcount(mask);
+}
 /* Lanes that warp n of the block begins with. */
 static inline uint32_t warp_lanes(const struct interp_worker *worker, unsigned n)
 {

@@ -89,33 +89,41 @@ static void suspend(struct fiber *f)
 
 /* ---- From warp to warp ---- */
 
-/* The fields from here on are those of the block's next warp. */
-static void first_warp(struct fiber *f, struct block *b)
+/* The coroutine's next warp is the first of its block that has not begun. */
+static void take_warp(struct fiber *f, struct block *b)
 {
-    struct warp *w = b->warps[b->begun];
+    const struct interp_worker *worker = b->worker;
+    unsigned n = b->begun++;
+    struct warp *w = (struct warp *)((char *)b->memory + n * b->warp_bytes);
 
+    f->fresh = true;
     f->env.w = w;
-    f->env.field[JIT_ENV_frame] = (uint64_t)(uintptr_t)w->entry_frame.regs;
-    f->env.field[JIT_ENV_special] = (uint64_t)(uintptr_t)w->base[BASE_SPECIAL];
-    f->env.field[JIT_ENV_local] = w->local_base;
-    f->env.field[JIT_ENV_warp] = b->begun;
-    f->env.field[JIT_ENV_lanes] = warp_lanes(b->worker, b->begun++);
+    f->env.field[JIT_ENV_special] = (uint64_t)(uintptr_t)warp_special(w);
+    f->env.field[JIT_ENV_frame] = (uint64_t)(uintptr_t)warp_special(w) + worker->k->special_bytes;
+    f->env.field[JIT_ENV_local] = b->local_base + (uint64_t)n * VG_WARP * worker->k->local_stride;
+    f->env.field[JIT_ENV_warp] = n;
+    f->env.field[JIT_ENV_lanes] = warp_lanes(worker, n);
 }
 
-/* The same after the one before, whose memory lies beside it. */
-static bool next_warp(struct fiber *f, struct block *b)
+static void take_block(struct fiber *f, const struct block *b)
 {
-    struct interp_worker *worker = b->worker;
+    f->env.field[JIT_ENV_shared] = b->shared_base;
+    for (unsigned i = 0; i < 3; i++)
+        f->env.field[JIT_ENV_ctaid_x + i] = b->ctaid[i];
+}
 
-    if (b->begun == b->n_warps)
+/* Go on with the block, or when it is over with another one in its place, unless the scheduler is to decide. */
+static bool take_next(struct fiber *f, struct block *b)
+{
+    if (f->waited)
         return false;
-    f->env.w = (struct warp *)((char *)f->env.w + b->warp_bytes);
-    f->env.field[JIT_ENV_frame] += b->warp_bytes;
-    f->env.field[JIT_ENV_special] += b->warp_bytes;
-    f->env.field[JIT_ENV_local] += (uint64_t)VG_WARP * worker->k->local_stride;
-    f->env.field[JIT_ENV_warp] = b->begun;
-    f->env.field[JIT_ENV_lanes] = warp_lanes(worker, b->begun++);
-    worker->running = f->env.w;
+    if (b->begun == b->n_warps) {
+        if (b->present || !block_follow(b))
+            return false;
+        take_block(f, b);
+    }
+    take_warp(f, b);
+    b->worker->running = f->env.w;
     return true;
 }
 
@@ -125,7 +133,7 @@ static void end_warp(struct fiber *f, struct block *b)
     struct warp *w = f->env.w;
 
     if (f->fresh) {
-        b->present -= (unsigned)__builtin_popcount((uint32_t)f->env.field[JIT_ENV_lanes]);
+        b->present -= mask_threads((uint32_t)f->env.field[JIT_ENV_lanes]);
         if (b->met || b->active_barriers)
             converge_block(b);
         return;
@@ -140,13 +148,11 @@ static void end_warp(struct fiber *f, struct block *b)
 __attribute__((used)) static void fiber_main(struct fiber *f)
 {
     struct block *b = f->env.w->block;
-    jit_code *code = ((const struct native *)b->native)->image;
 
     do {
-        f->fresh = true;
-        code(&f->env);
+        ((jit_code *)((const struct native *)b->native)->image)(&f->env);
         end_warp(f, b);
-    } while (!f->waited && next_warp(f, b));
+    } while (take_next(f, b));
     enter(&f->env);
     f->ended = true;
     suspend(f);
@@ -451,13 +457,11 @@ static struct warp *begin(struct block *b)
 
     if (!f)
         warp_fault(b->warps[b->begun], NULL, -1, VG_FAULT_OUT_OF_MEMORY, 0, "out of memory for a warp's stack");
-    first_warp(f, b);
+    take_warp(f, b);
+    take_block(f, b);
     f->env.field[JIT_ENV_param] = worker->param_base;
-    f->env.field[JIT_ENV_shared] = b->shared_base;
     f->env.field[JIT_ENV_shared_size] = worker->shared_size;
     f->env.field[JIT_ENV_data] = worker->k->binding.data;
-    for (unsigned i = 0; i < 3; i++)
-        f->env.field[JIT_ENV_ctaid_x + i] = b->ctaid[i];
     f->env.insn = NO_INSN;
     f->env.mxcsr = 0;
     f->waited = f->ended = false;
