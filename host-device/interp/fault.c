@@ -93,7 +93,7 @@ void fault_record_access(struct interp_worker *worker, uint64_t address)
     int lane = -1;
 
     if (w && w->block->native)
-        insn = w->block->native->locate(w, address, &lane);
+        insn = w->block->native->locate(&w, address, &lane);
     for (int l = 0; w && !insn && l < VG_WARP && lane < 0; l++) {
         uint64_t at = w->ea_row ? w->ea[0] + (unsigned)l * w->ea_bytes : w->ea[l];
 

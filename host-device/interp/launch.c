@@ -24,6 +24,7 @@
 #define PATIENCE 32                      /* passes in which blocks only poll, before they get company */
 #define COMPANY_BYTES (256 * VGPU_MIB)   /* of memory and registers of an ordinary launch's resident blocks, a worker */
 #define PAGE 4096u
+#define WARP_BYTES ((sizeof(struct warp) + 63) & ~(size_t)63)
 
 static uint64_t pages(uint64_t n)
 {
@@ -132,7 +133,7 @@ static bool prepare_place(struct interp_worker *w, unsigned i)
         x->args.warp = x;
         x->local_base = b->local_base + (uint64_t)n * VG_WARP * k->local_stride;
         x->base[BASE_CONST] = k->consts;
-        x->base[BASE_SPECIAL] = warp_special(x);
+        x->base[BASE_SPECIAL] = (char *)x + WARP_BYTES;
         x->entry_frame = (struct frame){.func = k->entry, .regs = x->base[BASE_SPECIAL] + k->special_bytes};
     }
     special_fill(b);

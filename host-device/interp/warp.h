@@ -236,8 +236,8 @@ struct interp_native {
     /* As warp_run(), of a warp that begin() has left behind. */
     void (*run)(struct warp *w);
     /* The hardware stopped an access of the warp's at this address: which instruction's, and lane (-1: unknown). NULL: the
-     * micro-operation that ran. */
-    const struct ptx_insn *(*locate)(const struct warp *w, uint64_t address, int *lane);
+     * micro-operation that ran. The warp may be another one of the block by now: *w gets which. */
+    const struct ptx_insn *(*locate)(const struct warp **w, uint64_t address, int *lane);
     void (*free)(struct interp_native *native);
 };
 
@@ -263,12 +263,6 @@ void special_fill_block(struct warp *w);
 /* ---- launch.c ---- */
 /* The state of a warp at the entry, with all its lanes and no group. */
 void warp_begin(struct warp *w);
-#define WARP_BYTES ((sizeof(struct warp) + 63) & ~(size_t)63)
-/* Where its special registers lie; behind them, the registers of its entry's frame. */
-static inline char *warp_special(struct warp *w)
-{
-    return (char *)w + WARP_BYTES;
-}
 /* Block b has ended: begin the launch's next one in its place, for the worker that runs it in compiled code. False: the worker has
  * other things to see to first. */
 bool block_follow(struct block *b);

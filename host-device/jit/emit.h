@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the emitters share: a kernel on its way from PTX IR to LLVM IR.
  *
- * The code made is one function, void kernel(struct jit_env *): one warp from its start to its end. A PTX register is a
+ * The code made is one function, void kernel(struct jit_env *): one warp from its start to its end, or small code all warps of the
+ * block from that one on, as long as none calls for anything. A PTX register is a
  * variable: a scalar where the analysis found it uniform, else a vector of 32 lanes (predicates: of i1). Floats are kept as
  * their bits. A block's lanes are a 32-bit mask; a block that runs for all lanes takes the mask of those that have not ended. */
 #ifndef VGPU_JIT_EMIT_H
@@ -29,7 +30,7 @@ struct emit {
 
     LLVMTypeRef i1, i8, i16, i32, i64, ptr, none;
     LLVMValueRef env;
-    LLVMValueRef field[JIT_ENV_FIELDS]; /* what does not change while a warp runs, loaded at its start */
+    LLVMValueRef field[JIT_ENV_FIELDS]; /* what does not change while a warp runs; frame, special and local are the warp's own */
     LLVMValueRef *var;           /* by register; NULL: not named */
     uint8_t *flushed;            /* by register: it never holds a subnormal f32 */
     uint8_t *raw;                /* by register: its variable may hold NaNs that are not the hardware's (flushed.h) */
@@ -39,6 +40,8 @@ struct emit {
     LLVMValueRef *waiting;       /* by block that is not whole: variable, the lanes that are to run there */
     LLVMBasicBlockRef *at;       /* by block */
     bool stays;                  /* no lane ends before the others, and there are 32 */
+    LLVMBasicBlockRef over;      /* where a warp ends and the next begins; NULL: code returns */
+    LLVMValueRef warp;           /* variable: the warp's number; NULL: it runs one */
     bool *spins;                 /* by loop: lanes may wait there for lanes that have left it */
     LLVMValueRef present, fuel;  /* variables */
     LLVMValueRef arguments;      /* of functions that the kernel calls; NULL: none yet */

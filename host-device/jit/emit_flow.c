@@ -96,7 +96,10 @@ static void go_next(struct emit *e, uint32_t b, const uint32_t *to, uint32_t n_t
         }
         LLVMPositionBuilderAtEnd(e->b, other);
     }
-    LLVMBuildRetVoid(e->b);
+    if (e->over)
+        LLVMBuildBr(e->b, e->over);
+    else
+        LLVMBuildRetVoid(e->b);
 }
 
 /* All lanes of the block go to one place. */
@@ -362,8 +365,12 @@ static void emit_body(struct emit *e, uint32_t b)
 
 static LLVMValueRef variable(struct emit *e, LLVMTypeRef type, LLVMValueRef initial)
 {
-    LLVMValueRef v = LLVMBuildAlloca(e->b, type, "");
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
+    LLVMValueRef v;
 
+    LLVMPositionBuilderBefore(e->b, LLVMGetFirstInstruction(LLVMGetEntryBasicBlock(e->fn)));
+    v = LLVMBuildAlloca(e->b, type, "");
+    LLVMPositionBuilderAtEnd(e->b, here);
     LLVMBuildStore(e->b, initial, v);
     return v;
 }
@@ -397,8 +404,9 @@ static void declare_registers(struct emit *e)
 
 static void load_fields(struct emit *e)
 {
-    static const bool is_number[JIT_ENV_FIELDS] = {[JIT_ENV_shared_size] = true, [JIT_ENV_warp] = true, [JIT_ENV_lanes] = true,
+    static const bool is_number[JIT_ENV_FIELDS] = {[JIT_ENV_shared_size] = true, [JIT_ENV_warp] = true,
                                                    [JIT_ENV_shared] = true, [JIT_ENV_local] = true, [JIT_ENV_param] = true,
+                                                   [JIT_ENV_warp_bytes] = true, [JIT_ENV_local_bytes] = true,
                                                    [JIT_ENV_ctaid_x] = true, [JIT_ENV_ctaid_y] = true, [JIT_ENV_ctaid_z] = true};
 
     for (unsigned k = 0; k < JIT_ENV_FIELDS; k++)
@@ -432,17 +440,77 @@ static bool all_stay(const struct emit *e)
     return true;
 }
 
+/* ---- From warp to warp ---- */
+
+#define SMALL 128u /* instructions */
+
+/* Code without loops is done sooner than a call costs: it takes the block's warps one after another by itself. */
+static bool takes_all(const struct emit *e, uint32_t threads)
+{
+    return !e->flow->n_loops && e->f->ninsns <= SMALL && threads > VG_WARP;
+}
+
+static LLVMValueRef warps_own(struct emit *e, enum jit_env_field field, enum jit_env_field step)
+{
+    LLVMValueRef at = LLVMBuildMul(e->b, e->field[JIT_ENV_warp], e->field[step], "");
+
+    return field == JIT_ENV_local ? LLVMBuildAdd(e->b, e->field[field], at, "")
+                                  : LLVMBuildGEP2(e->b, e->i8, e->field[field], &at, 1, "");
+}
+
+/* The warp is over: on to the next, unless somebody has seen its state. */
+static void end_warp(struct emit *e, LLVMBasicBlockRef warp, uint32_t n_warps)
+{
+    LLVMBasicBlockRef all = emit_block(e, "all"), more = emit_block(e, "more"), next = emit_block(e, "next");
+    LLVMValueRef n, fresh;
+
+    LLVMPositionBuilderAtEnd(e->b, e->over);
+    n = LLVMBuildAdd(e->b, e->field[JIT_ENV_warp], emit_i64(e, 1), "");
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntULT, n, emit_i64(e, n_warps), ""), more, all);
+    LLVMPositionBuilderAtEnd(e->b, more);
+    fresh = LLVMBuildLoad2(e->b, e->i32, emit_at(e, e->env, offsetof(struct jit_env, fresh)), "");
+    LLVMBuildCondBr(e->b, nonzero(e, fresh), next, all);
+    LLVMPositionBuilderAtEnd(e->b, next);
+    LLVMBuildStore(e->b, n, emit_at(e, e->env, offsetof(struct jit_env, field) + 8 * JIT_ENV_warp));
+    LLVMBuildStore(e->b, n, e->warp);
+    LLVMBuildBr(e->b, warp);
+    LLVMPositionBuilderAtEnd(e->b, all);
+    LLVMBuildRetVoid(e->b);
+}
+
+/* Lanes that the warp starts with. */
+static LLVMValueRef first_lanes(struct emit *e, uint32_t threads)
+{
+    LLVMValueRef last = emit_i64(e, threads / VG_WARP);
+
+    if (threads % VG_WARP == 0)
+        return emit_i32(e, ~0u);
+    return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, e->field[JIT_ENV_warp], last, ""),
+                           emit_i32(e, (1u << threads % VG_WARP) - 1), emit_i32(e, ~0u), "");
+}
+
 void emit_function(struct emit *e)
 {
     uint32_t threads = e->shape.block[0] * e->shape.block[1] * e->shape.block[2];
-    LLVMBasicBlockRef start = emit_block(e, "start");
-    LLVMValueRef lanes;
+    LLVMBasicBlockRef start = emit_block(e, "start"), warp = emit_block(e, "warp");
 
     LLVMPositionBuilderAtEnd(e->b, start);
     load_fields(e);
-    lanes = threads % VG_WARP ? LLVMBuildTrunc(e->b, e->field[JIT_ENV_lanes], e->i32, "") : emit_i32(e, ~0u);
+    if (e->daz)
+        set_mode(e);
+    if (takes_all(e, threads)) {
+        e->over = emit_block(e, "over");
+        e->warp = variable(e, e->i64, e->field[JIT_ENV_warp]);
+    }
+    LLVMBuildBr(e->b, warp);
+    LLVMPositionBuilderAtEnd(e->b, warp);
+    if (e->over)
+        e->field[JIT_ENV_warp] = LLVMBuildLoad2(e->b, e->i64, e->warp, "");
+    e->field[JIT_ENV_frame] = warps_own(e, JIT_ENV_frame, JIT_ENV_warp_bytes);
+    e->field[JIT_ENV_special] = warps_own(e, JIT_ENV_special, JIT_ENV_warp_bytes);
+    e->field[JIT_ENV_local] = warps_own(e, JIT_ENV_local, JIT_ENV_local_bytes);
     e->stays = threads % VG_WARP == 0 && all_stay(e);
-    e->present = variable(e, e->i32, lanes);
+    e->present = variable(e, e->i32, first_lanes(e, threads));
     e->fuel = variable(e, e->i32, emit_i32(e, WARP_FUEL));
     declare_registers(e);
     for (uint32_t b = 0; b < e->flow->n; b++) {
@@ -450,9 +518,9 @@ void emit_function(struct emit *e)
         if (!jit_is_whole(e->u, b))
             e->waiting[b] = variable(e, e->i32, emit_i32(e, 0));
     }
-    if (e->daz)
-        set_mode(e);
     LLVMBuildBr(e->b, e->at[0]);
     for (uint32_t b = 0; b < e->flow->n; b++)
         emit_body(e, b);
+    if (e->over)
+        end_warp(e, warp, (threads + VG_WARP - 1) / VG_WARP);
 }

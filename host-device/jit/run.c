@@ -27,7 +27,7 @@ struct native {
 /* A coroutine; it lies at the top of its stack. */
 struct fiber {
     struct jit_env env;     /* of the warp that it runs */
-    bool fresh;             /* the warp's state has not been made */
+    struct block *block;
     bool waited;            /* the warp has: the scheduler is to see its end */
     void *sp;               /* of the coroutine while it waits */
     void *back;             /* of the scheduler while it runs */
@@ -89,25 +89,28 @@ static void suspend(struct fiber *f)
 
 /* ---- From warp to warp ---- */
 
-/* The coroutine's next warp is the first of its block that has not begun. */
+/* Code goes on with the first warp of the block that has not begun. */
 static void take_warp(struct fiber *f, struct block *b)
 {
-    const struct interp_worker *worker = b->worker;
-    unsigned n = b->begun++;
-    struct warp *w = (struct warp *)((char *)b->memory + n * b->warp_bytes);
+    f->env.field[JIT_ENV_warp] = b->begun++;
+    f->env.fresh = true;
+}
 
-    f->fresh = true;
-    f->env.w = w;
-    f->env.field[JIT_ENV_special] = (uint64_t)(uintptr_t)warp_special(w);
-    f->env.field[JIT_ENV_frame] = (uint64_t)(uintptr_t)warp_special(w) + worker->k->special_bytes;
-    f->env.field[JIT_ENV_local] = b->local_base + (uint64_t)n * VG_WARP * worker->k->local_stride;
-    f->env.field[JIT_ENV_warp] = n;
-    f->env.field[JIT_ENV_lanes] = warp_lanes(worker, n);
+/* Which warp code is at: it may have gone on by itself, past warps that all have ended. */
+static void keep_up(struct fiber *f, struct block *b)
+{
+    unsigned n = (unsigned)f->env.field[JIT_ENV_warp], ended = n + 1 - b->begun;
+
+    b->begun = n + 1;
+    b->present -= ended * VG_WARP;
+    if (ended && (b->met || b->active_barriers))
+        converge_block(b);
+    f->env.w = b->warps[n];
+    b->worker->running = f->env.w;
 }
 
 static void take_block(struct fiber *f, const struct block *b)
 {
-    f->env.field[JIT_ENV_shared] = b->shared_base;
     for (unsigned i = 0; i < 3; i++)
         f->env.field[JIT_ENV_ctaid_x + i] = b->ctaid[i];
 }
@@ -123,21 +126,22 @@ static bool take_next(struct fiber *f, struct block *b)
         take_block(f, b);
     }
     take_warp(f, b);
-    b->worker->running = f->env.w;
     return true;
 }
 
 /* Code has returned: all lanes that there still are have ended. */
 static void end_warp(struct fiber *f, struct block *b)
 {
-    struct warp *w = f->env.w;
+    struct warp *w;
 
-    if (f->fresh) {
-        b->present -= mask_threads((uint32_t)f->env.field[JIT_ENV_lanes]);
+    if (f->env.fresh) {
+        keep_up(f, b);
+        b->present -= mask_threads(warp_lanes(b->worker, b->begun - 1));
         if (b->met || b->active_barriers)
             converge_block(b);
         return;
     }
+    w = f->env.w;
     w->native = NULL;
     w->args.mask = w->args.present;
     if (w->args.mask)
@@ -147,7 +151,7 @@ static void end_warp(struct fiber *f, struct block *b)
 /* The first thing on a new stack, which holds the fiber. */
 __attribute__((used)) static void fiber_main(struct fiber *f)
 {
-    struct block *b = f->env.w->block;
+    struct block *b = f->block;
 
     do {
         ((jit_code *)((const struct native *)b->native)->image)(&f->env);
@@ -183,8 +187,9 @@ static struct warp *warp_of(struct jit_env *env)
 {
     struct fiber *f = fiber_at(env);
 
-    if (f->fresh) {
-        f->fresh = false;
+    if (env->fresh) {
+        keep_up(f, f->block);
+        env->fresh = false;
         warp_begin(env->w);
         env->w->native = f;
     }
@@ -457,8 +462,15 @@ static struct warp *begin(struct block *b)
 
     if (!f)
         warp_fault(b->warps[b->begun], NULL, -1, VG_FAULT_OUT_OF_MEMORY, 0, "out of memory for a warp's stack");
+    f->block = b;
     take_warp(f, b);
     take_block(f, b);
+    f->env.field[JIT_ENV_frame] = (uint64_t)(uintptr_t)b->warps[0]->entry_frame.regs;
+    f->env.field[JIT_ENV_special] = (uint64_t)(uintptr_t)b->warps[0]->base[BASE_SPECIAL];
+    f->env.field[JIT_ENV_warp_bytes] = b->warp_bytes;
+    f->env.field[JIT_ENV_local] = b->local_base;
+    f->env.field[JIT_ENV_local_bytes] = (uint64_t)VG_WARP * worker->k->local_stride;
+    f->env.field[JIT_ENV_shared] = b->shared_base;
     f->env.field[JIT_ENV_param] = worker->param_base;
     f->env.field[JIT_ENV_shared_size] = worker->shared_size;
     f->env.field[JIT_ENV_data] = worker->k->binding.data;
@@ -485,13 +497,16 @@ static void run(struct warp *w)
 }
 
 /* Where the access has been stopped that code itself made. An operation knows its own. */
-static const struct ptx_insn *locate(const struct warp *w, uint64_t address, int *lane)
+static const struct ptx_insn *locate(const struct warp **w, uint64_t address, int *lane)
 {
-    const struct fibers *p = w->block->worker->native_state;
+    const struct fibers *p = (*w)->block->worker->native_state;
     const struct jit_env *env = p->running ? &p->running->env : NULL;
 
     if (!env || env->insn == NO_INSN)
         return NULL;
+    if (env->fresh)
+        keep_up(p->running, p->running->block);
+    *w = env->w;
     *lane = -1;
     for (int l = 0; l < VG_WARP && *lane < 0; l++) {
         uint64_t at = env->step == JIT_STEP_EACH ? env->address[l]
@@ -500,7 +515,7 @@ static const struct ptx_insn *locate(const struct warp *w, uint64_t address, int
         if (env->mask >> l & 1 && address - at < env->bytes)
             *lane = l;
     }
-    return &w->entry_frame.func->f->insns[env->insn];
+    return &(*w)->entry_frame.func->f->insns[env->insn];
 }
 
 static void native_free(struct interp_native *native)

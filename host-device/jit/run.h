@@ -11,15 +11,16 @@ struct warp;
 
 /* Numbers and addresses that a warp finds at its start. */
 #define JIT_ENV_LIST(X) \
-    X(frame)        /* registers of the entry's frame, where operations find their operands */ \
-    X(special)      /* special registers */ \
+    X(frame)        /* registers of the entry's frame, where operations find their operands, of the block's first warp */ \
+    X(special)      /* special registers, of the first */ \
+    X(warp_bytes)   /* from one warp's to the next */ \
     X(param)        /* the launch's parameters */ \
     X(shared)       /* the block's shared memory */ \
     X(shared_size)  /* bytes */ \
-    X(local)        /* lane 0's local memory */ \
+    X(local)        /* lane 0's local memory, of the first */ \
+    X(local_bytes)  /* from one warp's to the next */ \
     X(data)         /* the module's variables */ \
-    X(warp)         /* its number in the block */ \
-    X(lanes)        /* that it starts with */ \
+    X(warp)         /* its number in the block. Code may go on with the next while 'fresh' is set, and notes it here */ \
     X(ctaid_x)      /* its block's place in the grid */ \
     X(ctaid_y) \
     X(ctaid_z)
@@ -44,6 +45,7 @@ struct jit_env {
     void (*park)(struct jit_env *env, uint32_t i, uint32_t mask);
     /* ... and the warp with them: all have been parked. Does not return. */
     void (*leave)(struct jit_env *env);
+    uint32_t fresh;            /* code has not called for anything in this warp */
     uint32_t present;          /* lanes that have not ended, after an operation that calls a function */
     uint32_t polled;           /* set: code has looked at memory that others may change */
     /* The access that runs, for who asks after the hardware has stopped it: */

@@ -68,6 +68,31 @@ static void test_addresses(void)
     fault("cp.async from nowhere", 700, 64, ".shared .align 16 .b8 sm[512]; mov.u64 %rd0, 64; cp.async.ca.shared.global [sm], [%rd0], 16;");
 }
 
+/* Compiled code takes one warp after another, and knows which it is at. */
+static void test_threads(void)
+{
+#define ONE_STORES_TO(address) "setp.eq.u32 %p0, %gi, 237; mov.u64 %rd0, " address "; selp.b64 %rd0, %rd0, %o, %p0; st.global.u32 [%rd0], %gi;"
+    static const struct { const char *name, *body; int code; } rows[] = {
+        {"stopped by the hardware", ONE_STORES_TO("0x200020200000"), 700}, {"misaligned", ONE_STORES_TO("0x200000400002"), 716},
+        {"outside the window", ONE_STORES_TO("16"), 700}, {"trap", "setp.eq.u32 %p0, %gi, 237; @%p0 trap;", 719},
+        {"after others have ended", "setp.lt.u32 %p0, %ti, 70; @%p0 exit; " ONE_STORES_TO("0x200020200000"), 700},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ok(!fx_run(rows[i].body, .block = 136, .grid = 3), "thread 101 of block 1, %s", rows[i].name);
+        is_u64(fx.fault.code, rows[i].code, "its fault");
+        is_u64(fx.fault.block[0], 1, "its block");
+        is_u64(fx.fault.thread[0], 101, "its number");
+    }
+    ok(fx_run("st.global.u32 [%o], 7; setp.gt.u32 %p0, %ti, 100; @%p0 exit; st.global.u32 [%o], %gi;", .block = 136, .grid = 3),
+       "some threads of each block end early");
+    for (unsigned i = 0, good = 0; i < 408; i++) {
+        good += fx_out[i] == (i % 136 > 100 ? 7 : i);
+        if (i == 407)
+            is_u64(good, 408, "each has done its part");
+    }
+}
+
 static void test_ends(void)
 {
     fault("trap", 719, 0, "setp.eq.u32 %p0, %ti, 3; @%p0 trap;");
@@ -206,6 +231,7 @@ int main(void)
         else
             skip(1, "this CPU does not run %s", isa[i]);
     }
+    test_threads();
     test_ends();
     test_endless();
     test_print();
