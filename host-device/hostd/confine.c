@@ -120,10 +120,18 @@ static bool may_become(struct vg_user user)
     return child > 0 && waitpid(child, &status, 0) == child && !status;
 }
 
+static int confine(struct vg_user own)
+{
+#ifdef __SANITIZE_ADDRESS__ /* whose run time asks for more: such builds are for tests alone */
+    return 0;
+#endif
+    return vg_limit(DESCRIPTORS) && keep_few_capabilities() && vg_become(own, 0) ? filter_calls() : -errno;
+}
+
 bool hostd_confine(const char *name, struct vg_user *executors, GError **error)
 {
     struct vg_user own = VG_SAME_USER;
-    int failed = 0;
+    int failed;
 
     *executors = VG_SAME_USER;
     if (name && !find_user(name, &own)) {
@@ -138,12 +146,7 @@ bool hostd_confine(const char *name, struct vg_user *executors, GError **error)
             *executors = VG_SAME_USER;
         }
     }
-#ifndef __SANITIZE_ADDRESS__ /* whose run time asks for more: such builds are for tests alone */
-    if (!vg_limit(DESCRIPTORS) || !keep_few_capabilities() || !vg_become(own, 0))
-        failed = -errno;
-    if (!failed)
-        failed = filter_calls();
-#endif
+    failed = confine(own);
     if (failed)
         g_set_error(error, HOSTD_ERROR, -failed, "cannot confine itself: %s", g_strerror(-failed));
     return !failed;
