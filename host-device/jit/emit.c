@@ -158,32 +158,69 @@ static LLVMValueRef cooked(struct emit *e, int32_t reg, LLVMValueRef v)
     return e->daz && e->flushed[reg] ? emit_flush(e, v) : v;
 }
 
-/* All lanes of a register that is lane 0's value in code. */
+LLVMValueRef emit_spread(struct emit *e, const struct jit_pattern *p, LLVMValueRef *bases)
+{
+    LLVMTypeRef type = LLVMTypeOf(bases[0]);
+    LLVMValueRef list[VG_WARP], all;
+
+    for (unsigned l = 0; l < VG_WARP; l++)
+        list[l] = LLVMConstInt(type, (uint64_t)(p->lane[l] - p->lane[0]), false);
+    if (p->row) {
+        LLVMValueRef parts[VG_WARP];
+        unsigned zero[VG_WARP] = {0};
+
+        for (unsigned r = 0; r < VG_WARP / p->row; r++) {
+            parts[r] = LLVMBuildInsertElement(e->b, LLVMGetPoison(LLVMVectorType(type, p->row)), bases[r], emit_i32(e, 0), "");
+            parts[r] = emit_shuffle(e, parts[r], NULL, zero, p->row);
+        }
+        all = emit_join(e, parts, VG_WARP / p->row);
+    } else {
+        all = emit_splat(e, bases[0]);
+    }
+    return LLVMBuildAdd(e->b, all, LLVMConstVector(list, VG_WARP), "");
+}
+
+/* Where the register's value is; of those with one for each row, that of the row of the lane. */
+static LLVMValueRef place(struct emit *e, int32_t reg, unsigned lane)
+{
+    unsigned row = jit_row(e->u, reg);
+
+    return row ? emit_at(e, e->var[reg], (uint64_t)(lane / row) * emit_reg_bits(e, reg) / 8) : e->var[reg];
+}
+
+/* All lanes of a register that is a scalar in code. */
 static LLVMValueRef spread(struct emit *e, int32_t reg, LLVMValueRef v)
 {
-    const int64_t *lane = e->u->patterns[reg].lane;
-    LLVMTypeRef type = LLVMTypeOf(v);
-    LLVMValueRef list[VG_WARP], all = emit_splat(e, v);
+    const struct jit_pattern *p = &e->u->patterns[reg];
+    LLVMValueRef bases[VG_WARP] = {v};
 
     if (!jit_has_lanes(e->u, reg))
-        return all;
-    for (unsigned l = 0; l < VG_WARP; l++)
-        list[l] = LLVMConstInt(type, (uint64_t)(lane[l] - lane[0]), false);
-    return LLVMBuildAdd(e->b, all, LLVMConstVector(list, VG_WARP), "");
+        return emit_splat(e, v);
+    for (unsigned r = 1; p->row && r < VG_WARP / p->row; r++)
+        bases[r] = cooked(e, reg, LLVMBuildLoad2(e->b, LLVMTypeOf(v), place(e, reg, r * p->row), ""));
+    return emit_spread(e, p, bases);
 }
 
 static LLVMValueRef load_reg(struct emit *e, int32_t reg, bool wide, bool raw)
 {
     LLVMTypeRef type = emit_int(e, emit_reg_bits(e, reg));
     bool varies = jit_is_vector(e->u, reg);
+    unsigned first = wide ? 0 : e->first;
     LLVMValueRef v;
 
     if (!e->var[reg])
         return LLVMConstNull(wide ? emit_vector(type) : type);
-    v = LLVMBuildLoad2(e->b, varies ? emit_vector(type) : type, e->var[reg], "");
+    v = LLVMBuildLoad2(e->b, varies ? emit_vector(type) : type, place(e, reg, first), "");
     if (!raw)
         v = cooked(e, reg, v);
-    return wide && !varies ? spread(e, reg, v) : v;
+    if (wide)
+        return varies ? v : spread(e, reg, v);
+    if (first && jit_has_lanes(e->u, reg) && !jit_row(e->u, reg)) {
+        const int64_t *lane = e->u->patterns[reg].lane;
+
+        v = LLVMBuildAdd(e->b, v, LLVMConstInt(type, (uint64_t)(lane[first] - lane[0]), false), "");
+    }
+    return v;
 }
 
 LLVMValueRef emit_reg(struct emit *e, int32_t reg, bool wide)
@@ -212,7 +249,7 @@ static LLVMValueRef special_register(struct emit *e, const struct ptx_operand *o
         const struct special *s = &e->k->specials[i];
 
         if (s->sreg == o->sreg && s->component == o->component && s->bits == bits && bits != 1)
-            return LLVMBuildLoad2(e->b, emit_type(e, bits), emit_at(e, e->field[JIT_ENV_special], s->offset), "");
+            return LLVMBuildLoad2(e->b, emit_type(e, bits), emit_at(e, e->field[JIT_ENV_special], s->offset + e->first * bits / 8), "");
     }
     return NULL;
 }
@@ -294,7 +331,9 @@ void emit_result(struct emit *e, const struct ptx_operand *o, LLVMValueRef v)
     varies = jit_is_vector(e->u, o->reg);
     if (varies && !is_vector)
         v = emit_splat(e, v);
-    if (!varies && is_vector) /* the lanes that run have the same */
+    if (!varies && is_vector && jit_row(e->u, o->reg))
+        v = emit_lane(e, v, e->first);
+    else if (!varies && is_vector) /* the lanes that run have the same */
         v = LLVMBuildExtractElement(e->b, v, emit_first_lane(e, e->mask), "");
     if (e->guard)
         keep = e->guard;
@@ -304,7 +343,7 @@ void emit_result(struct emit *e, const struct ptx_operand *o, LLVMValueRef v)
         keep = emit_lanes(e, e->mask);
     if (keep) {
         type = LLVMTypeOf(v);
-        v = LLVMBuildSelect(e->b, keep, v, LLVMBuildLoad2(e->b, type, e->var[o->reg], ""), "");
+        v = LLVMBuildSelect(e->b, keep, v, LLVMBuildLoad2(e->b, type, place(e, o->reg, e->first), ""), "");
     }
-    LLVMBuildStore(e->b, v, e->var[o->reg]);
+    LLVMBuildStore(e->b, v, place(e, o->reg, e->first));
 }

@@ -55,6 +55,7 @@ struct emit {
     uint32_t index;
     bool wide;                   /* operands are vectors; else scalars, the same for all lanes */
     bool lane0;                  /* or those of lane 0, from which the result's pattern gives the others (pattern.h) */
+    unsigned first;              /* or those of this lane, the first of a row */
     LLVMValueRef block_mask;     /* i32: lanes of the block */
     LLVMValueRef mask;           /* i32: and of these, those whose guard holds */
     LLVMValueRef guard;          /* i1 or <32 x i1>, or NULL */
@@ -87,6 +88,8 @@ unsigned emit_reg_bits(const struct emit *e, int32_t reg);
 LLVMValueRef emit_source(struct emit *e, const struct ptx_operand *o, unsigned bits);
 /* Write a result of the instruction's shape (a scalar is spread where the register varies), for the lanes that run. */
 void emit_result(struct emit *e, const struct ptx_operand *o, LLVMValueRef v);
+/* All lanes of what has this pattern, from its value in lane 0, or in the first lane of each row. */
+LLVMValueRef emit_spread(struct emit *e, const struct jit_pattern *p, LLVMValueRef *bases);
 /* The register as it is, a scalar or a vector. */
 LLVMValueRef emit_reg(struct emit *e, int32_t reg, bool wide);
 /* The same for float arithmetic, to which any NaN is one and, where the CPU flushes, a subnormal is zero. */

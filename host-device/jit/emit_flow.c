@@ -281,25 +281,63 @@ static bool results_vary(const struct emit *e)
     return !r.n_written;
 }
 
+/* Lanes that the instruction's result has one scalar for. */
+static unsigned row_of(const struct emit *e)
+{
+    unsigned row = e->lane0 && e->insn->ops[0].kind == PTX_OPERAND_REG ? jit_row(e->u, e->insn->ops[0].reg) : 0;
+
+    return row ? row : VG_WARP;
+}
+
 /* Lanes of a 32-bit operand that is extended to 64 lie apart as its pattern says, unless it wraps in between. */
 static void check_wrap(struct emit *e)
 {
     const struct ptx_insn *i = e->insn;
     const struct ptx_operand *o;
     struct jit_pattern p;
-    int64_t low = 0, high = 0, first;
+    int64_t least = ptx_type_class[i->types[i->op == PTX_OP_cvt]] == 's' ? INT32_MIN : 0;
+    unsigned row = row_of(e);
+    LLVMValueRef good = NULL, in;
 
     if (!jit_guard(e->u, i, &o, &p))
         return;
-    for (unsigned l = 0; l < VG_WARP; l++) {
-        int64_t d = p.lane[l] - p.lane[0];
+    for (e->first = 0; e->first < VG_WARP; e->first += row) {
+        int64_t low = 0, high = 0;
 
-        low = d < low ? d : low;
-        high = d > high ? d : high;
+        for (unsigned l = e->first; l < e->first + row; l++) {
+            int64_t d = p.lane[l] - p.lane[e->first];
+
+            low = d < low ? d : low;
+            high = d > high ? d : high;
+        }
+        in = LLVMBuildSub(e->b, emit_source(e, o, 32), emit_i32(e, (uint32_t)(least - low)), "");
+        in = LLVMBuildICmp(e->b, LLVMIntULE, in, emit_i32(e, UINT32_MAX - (uint32_t)(high - low)), "");
+        good = good ? LLVMBuildAnd(e->b, good, in, "") : in;
     }
-    first = (ptx_type_class[i->types[i->op == PTX_OP_cvt]] == 's' ? INT32_MIN : 0) - low;
-    emit_leave_unless(e, LLVMBuildICmp(e->b, LLVMIntULE, LLVMBuildSub(e->b, emit_source(e, o, 32), emit_i32(e, (uint32_t)first), ""),
-                                       emit_i32(e, UINT32_MAX - (uint32_t)(high - low)), ""));
+    e->first = 0;
+    emit_leave_unless(e, good);
+}
+
+/* A result that is a scalar for each row: those, one after another. */
+static bool emit_each_row(struct emit *e)
+{
+    unsigned row = row_of(e);
+    bool own = true;
+
+    for (e->first = 0; e->first < VG_WARP && own; e->first += row)
+        own = emit_own(e);
+    e->first = 0;
+    return own;
+}
+
+static void operation_each_row(struct emit *e, LLVMValueRef lanes)
+{
+    unsigned row = row_of(e);
+
+    emit_operation_call(e, lanes);
+    for (e->first = 0; e->first < VG_WARP; e->first += row)
+        emit_operation_results(e, lanes);
+    e->first = 0;
 }
 
 static void emit_insn(struct emit *e)
@@ -329,10 +367,10 @@ static void emit_insn(struct emit *e)
     }
     if ((jit_is_meeting(e->insn) || (emit_calls_function(e) && jit_call_meets(e->flow))) && (!jit_is_whole(e->u, e->block) || (e->guard && LLVMTypeOf(e->guard) != e->i1)))
         check_meeting(e);
-    if (!emit_own(e)) {
+    if (!emit_each_row(e)) {
         if (e->lists_operations)
             fprintf(stderr, "line %u: %s is left to its operation\n", e->insn->line, ptx_op_names[e->insn->op]);
-        emit_operation(e, pure ? emit_i32(e, ~0u) : e->mask);
+        operation_each_row(e, pure ? emit_i32(e, ~0u) : e->mask);
         e->operations++;
     }
     if (on) {
@@ -395,6 +433,8 @@ static void declare_registers(struct emit *e)
 
                 if (jit_is_vector(e->u, reg))
                     type = emit_vector(type);
+                else if (jit_row(e->u, reg))
+                    type = LLVMArrayType2(type, VG_WARP / jit_row(e->u, reg));
                 e->constant[reg] = e->var[reg] ? NULL : moved_constant(&e->f->insns[i]);
                 if (!e->var[reg])
                     e->var[reg] = variable(e, type, LLVMConstNull(type));

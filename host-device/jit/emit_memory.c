@@ -53,6 +53,21 @@ static bool find_data(struct emit *e, struct access *a)
     return a->bits >= 8 * a->bytes;
 }
 
+/* The register's value and 'plus'. */
+static void find_offsets(struct emit *e, struct access *a, int32_t reg, uint64_t plus)
+{
+    bool wide = e->wide;
+    unsigned row = a->pattern && a->pattern->row ? a->pattern->row : VG_WARP;
+
+    a->plus = plus;
+    e->wide = a->varies && !a->pattern;
+    for (e->first = 0; e->first < VG_WARP; e->first += row)
+        a->rows[e->first / row] = LLVMBuildAdd(e->b, emit_reg(e, reg, e->wide), emit_const(e, emit_reg_bits(e, reg), plus), "");
+    e->first = 0;
+    a->offset = a->rows[0];
+    e->wide = wide;
+}
+
 /* With 'lanes' the offset is lane 0's where the address register has a pattern. */
 bool access_find_address(struct emit *e, struct access *a, bool lanes)
 {
@@ -84,13 +99,7 @@ bool access_find_address(struct emit *e, struct access *a, bool lanes)
             return false;
         at = (uint64_t)place + (uint64_t)o->imm;
         if (o->reg >= 0) {
-            V reg = emit_reg(e, o->reg, a->varies && !a->pattern);
-            bool wide = e->wide;
-
-            a->plus = at;
-            e->wide = a->varies && !a->pattern;
-            a->offset = LLVMBuildAdd(e->b, reg, emit_const(e, emit_reg_bits(e, o->reg), at), "");
-            e->wide = wide;
+            find_offsets(e, a, o->reg, at);
         } else {
             a->offset = emit_i64(e, at);
             a->known = at + a->total <= e->f->shared_size && at % a->total == 0;
@@ -110,10 +119,7 @@ bool access_find_address(struct emit *e, struct access *a, bool lanes)
     }
     if (emit_reg_bits(e, o->reg) != 64)
         return false;
-    at = (uint64_t)o->imm - VGPU_WINDOW_BASE;
-    a->plus = at;
-    a->offset = emit_reg(e, o->reg, a->varies && !a->pattern);
-    a->offset = LLVMBuildAdd(e->b, a->offset, a->varies && !a->pattern ? emit_splat(e, emit_i64(e, at)) : emit_i64(e, at), "");
+    find_offsets(e, a, o->reg, (uint64_t)o->imm - VGPU_WINDOW_BASE);
     return true;
 }
 

@@ -19,6 +19,7 @@ struct access {
     bool known;                  /* and this access surely lies there, aligned */
     bool varies;
     const struct jit_pattern *pattern; /* of the address register, where that has one; offset is lane 0's then */
+    V rows[VG_WARP];             /* and by rows, offsets of their first lanes */
     bool shared;
 };
 

@@ -52,7 +52,7 @@ static LLVMValueRef fetch(struct emit *e, int32_t reg, LLVMValueRef lanes)
             return LLVMBuildLoad2(e->b, emit_vector(type), at, "");
         return emit_lanes(e, LLVMBuildLoad2(e->b, e->i32, at, ""));
     }
-    lane = emit_first_lane(e, lanes);
+    lane = jit_row(e->u, reg) ? emit_i32(e, e->first) : emit_first_lane(e, lanes);
     if (bits == 1) {
         v = LLVMBuildLoad2(e->b, e->i32, at, "");
         return LLVMBuildTrunc(e->b, LLVMBuildLShr(e->b, v, lane, ""), e->i1, "");

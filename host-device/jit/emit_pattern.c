@@ -6,36 +6,48 @@
 #include <stddef.h>
 #include <string.h>
 
-/* Where lanes are, in bytes from the lowest. */
+/* Where lanes are, in bytes from the lowest of all or, where each row has its own address, of their row. */
 struct places {
     int64_t at[VG_WARP];
-    int64_t first;           /* lane 0, from the lowest */
-    uint64_t span;           /* from the lowest to the end of the highest */
-    bool row;                /* each behind the one before */
+    unsigned lanes;          /* of a row; VG_WARP: there is but one address */
+    int64_t first[VG_WARP];  /* by row: its first lane, from the lowest */
+    uint64_t span[VG_WARP];  /* by row: from the lowest to the end of the highest */
+    V low[VG_WARP];          /* by row: the lowest */
+    bool row;                /* one address, and each behind the one before */
 };
 #define SPAN_MAX (1u << 20)
 
 static bool find_places(const struct access *a, struct places *p)
 {
     const int64_t *lane = a->pattern->lane;
-    int64_t low = 0, high = 0;
 
-    for (unsigned l = 0; l < VG_WARP; l++) {
-        int64_t d = lane[l] - lane[0];
+    p->lanes = a->pattern->row ? a->pattern->row : VG_WARP;
+    p->row = p->lanes == VG_WARP;
+    for (unsigned f = 0; f < VG_WARP; f += p->lanes) {
+        int64_t low = 0, high = 0;
 
-        if (d % (int64_t)a->total || d < -(int64_t)SPAN_MAX || d > SPAN_MAX)
-            return false;
-        low = d < low ? d : low;
-        high = d > high ? d : high;
-    }
-    p->first = -low;
-    p->span = (uint64_t)(high - low) + a->total;
-    p->row = true;
-    for (unsigned l = 0; l < VG_WARP; l++) {
-        p->at[l] = lane[l] - lane[0] - low;
-        p->row &= p->at[l] == (int64_t)(l * a->total);
+        for (unsigned l = f; l < f + p->lanes; l++) {
+            int64_t d = lane[l] - lane[f];
+
+            if (d % (int64_t)a->total || d < -(int64_t)SPAN_MAX || d > SPAN_MAX)
+                return false;
+            low = d < low ? d : low;
+            high = d > high ? d : high;
+        }
+        p->first[f / p->lanes] = -low;
+        p->span[f / p->lanes] = (uint64_t)(high - low) + a->total;
+        for (unsigned l = f; l < f + p->lanes; l++) {
+            p->at[l] = lane[l] - lane[f] - low;
+            p->row &= p->at[l] == (int64_t)(l * a->total);
+        }
     }
     return true;
+}
+
+/* What lane l's place counts from. */
+static V low_of(const struct places *p, unsigned l)
+{
+    return p->low[l / p->lanes];
 }
 
 /* Is lane 0's address surely a multiple of the access's size, or surely not, or is it to be tested? */
@@ -59,11 +71,11 @@ static bool surely_inside(struct emit *e, const struct access *a)
 
 /* ---- A vector register's worth of lanes ---- */
 
-static unsigned chunk_lanes(struct emit *e, const struct access *a)
+static unsigned chunk_lanes(struct emit *e, const struct access *a, const struct places *p)
 {
     unsigned n = emit_native(e) * 4 / a->bytes;
 
-    return n < VG_WARP ? n : VG_WARP;
+    return n < p->lanes ? n : p->lanes;
 }
 
 static bool is_row(const struct access *a, const struct places *p, unsigned from, unsigned n)
@@ -76,7 +88,7 @@ static bool is_row(const struct access *a, const struct places *p, unsigned from
 
 static bool all_rows(struct emit *e, const struct access *a, const struct places *p)
 {
-    unsigned n = chunk_lanes(e, a);
+    unsigned n = chunk_lanes(e, a, p);
 
     for (unsigned l = 0; l < VG_WARP; l += n)
         if (a->n > 1 || !is_row(a, p, l, n))
@@ -94,9 +106,10 @@ static V load(struct emit *e, const struct access *a, V low, int64_t at, unsigne
 }
 
 /* Element k of n lanes from 'from' on. */
-static V load_chunk(struct emit *e, const struct access *a, V low, const struct places *p, unsigned from, unsigned n, unsigned k)
+static V load_chunk(struct emit *e, const struct access *a, const struct places *p, unsigned from, unsigned n, unsigned k)
 {
     const int64_t *at = p->at + from;
+    V low = low_of(p, from);
     int64_t least = at[0], most = at[0], shift = k * a->bytes;
     V r = LLVMGetPoison(emit_many(e, 8 * a->bytes, n)), one;
     unsigned pick[VG_WARP];
@@ -126,43 +139,43 @@ static V load_chunk(struct emit *e, const struct access *a, V low, const struct 
     return emit_shuffle(e, r, NULL, pick, n);
 }
 
-static void load_all(struct emit *e, const struct access *a, V low, const struct places *p, V *values)
+static void load_all(struct emit *e, const struct access *a, const struct places *p, V *values)
 {
-    unsigned n = chunk_lanes(e, a);
+    unsigned n = chunk_lanes(e, a, p);
     V parts[VG_WARP];
 
     if (p->row) {
-        access_load_row(e, a, low, VG_WARP, values);
+        access_load_row(e, a, p->low[0], VG_WARP, values);
         for (unsigned k = 0; k < a->n; k++)
             values[k] = access_to_register(e, a, values[k], true);
         return;
     }
     for (unsigned k = 0; k < a->n; k++) {
         for (unsigned l = 0; l < VG_WARP; l += n)
-            parts[l / n] = load_chunk(e, a, low, p, l, n, k);
+            parts[l / n] = load_chunk(e, a, p, l, n, k);
         values[k] = access_to_register(e, a, emit_join(e, parts, VG_WARP / n), true);
     }
 }
 
 /* Lane after lane: of several stores to one place the highest lane's stays. */
-static void store_all(struct emit *e, const struct access *a, V low, const struct places *p)
+static void store_all(struct emit *e, const struct access *a, const struct places *p)
 {
-    unsigned n = chunk_lanes(e, a);
+    unsigned n = chunk_lanes(e, a, p);
     V v, s;
 
     if (p->row) {
-        access_store_row(e, a, low, 0, VG_WARP);
+        access_store_row(e, a, p->low[0], 0, VG_WARP);
         return;
     }
     for (unsigned k = 0; k < a->n; k++) {
         v = access_to_memory(e, a, access_data(e, a, k, true), true);
         for (unsigned l = 0; l < VG_WARP; l += n)
             if (a->n == 1 && is_row(a, p, l, n)) {
-                s = LLVMBuildStore(e->b, emit_part(e, v, l, n), emit_at(e, low, (uint64_t)p->at[l]));
+                s = LLVMBuildStore(e->b, emit_part(e, v, l, n), emit_at(e, low_of(p, l), (uint64_t)p->at[l]));
                 LLVMSetAlignment(s, a->bytes);
             } else {
                 for (unsigned i = l; i < l + n; i++) {
-                    s = LLVMBuildStore(e->b, emit_lane(e, v, i), emit_at(e, low, (uint64_t)p->at[i] + k * a->bytes));
+                    s = LLVMBuildStore(e->b, emit_lane(e, v, i), emit_at(e, low_of(p, i), (uint64_t)p->at[i] + k * a->bytes));
                     LLVMSetAlignment(s, a->bytes);
                 }
             }
@@ -176,16 +189,16 @@ static bool has_masks(const struct emit *e, const struct access *a)
     return e->shape.isa == JIT_ISA_V4 || (e->shape.isa == JIT_ISA_V3 && a->bytes >= 4);
 }
 
-static void masked_rows(struct emit *e, const struct access *a, V low, const struct places *p, V *values)
+static void masked_rows(struct emit *e, const struct access *a, const struct places *p, V *values)
 {
-    unsigned n = p->row ? VG_WARP : chunk_lanes(e, a);
+    unsigned n = p->row ? VG_WARP : chunk_lanes(e, a, p);
     V lanes = emit_lanes(e, e->mask), parts[VG_WARP], v = NULL;
     LLVMTypeRef overload[2] = {emit_many(e, 8 * a->bytes, n), e->ptr};
 
     if (a->store)
         v = access_to_memory(e, a, access_data(e, a, 0, true), true);
     for (unsigned l = 0; l < VG_WARP; l += n) {
-        V at = emit_at(e, low, (uint64_t)p->at[l]), mask = emit_part(e, lanes, l, n);
+        V at = emit_at(e, low_of(p, l), (uint64_t)p->at[l]), mask = emit_part(e, lanes, l, n);
 
         if (a->store) {
             V args[4] = {emit_part(e, v, l, n), at, emit_i32(e, a->bytes), mask};
@@ -201,29 +214,23 @@ static void masked_rows(struct emit *e, const struct access *a, V low, const str
         values[0] = access_to_register(e, a, emit_join(e, parts, VG_WARP / n), true);
 }
 
-static V offsets(struct emit *e, const struct access *a)
-{
-    LLVMTypeRef type = LLVMTypeOf(a->offset);
-    V list[VG_WARP];
-
-    for (unsigned l = 0; l < VG_WARP; l++)
-        list[l] = LLVMConstInt(type, (uint64_t)(a->pattern->lane[l] - a->pattern->lane[0]), false);
-    return LLVMBuildAdd(e->b, emit_splat(e, a->offset), LLVMConstVector(list, VG_WARP), "");
-}
-
 /* ---- Putting it together ---- */
 
 /* Who touches memory, should the hardware stop it. In shared memory it does not. */
-static void note(struct emit *e, const struct access *a, const struct places *p, V low)
+static void note(struct emit *e, const struct access *a, const struct places *p)
 {
-    V list[VG_WARP], table;
+    V list[VG_WARP], table, store;
     LLVMTypeRef type = emit_vector(e->i32);
 
     if (a->shared)
         return;
-    access_note(e, a, p->row ? a->total : JIT_STEP_TABLE, low);
+    access_note(e, a, p->row ? a->total : JIT_STEP_TABLE(p->lanes), p->low[0]);
     if (p->row)
         return;
+    for (unsigned r = 1; r < VG_WARP / p->lanes; r++) {
+        store = LLVMBuildStore(e->b, p->low[r], emit_at(e, e->env, offsetof(struct jit_env, address) + 8 * r));
+        LLVMSetAlignment(store, 8);
+    }
     for (unsigned l = 0; l < VG_WARP; l++)
         list[l] = emit_i32(e, (uint32_t)p->at[l]);
     table = LLVMAddGlobal(e->module, type, "places");
@@ -234,27 +241,40 @@ static void note(struct emit *e, const struct access *a, const struct places *p,
 }
 
 /* Lanes are inside when the lowest and the highest are; that is one comparison, and aligned addresses another, or none. */
-static V is_good(struct emit *e, const struct access *a, const struct places *p, V low)
+static V is_good(struct emit *e, const struct access *a, const struct places *p)
 {
-    V good = access_fits(e, a, low, p->span);
+    V good = NULL, one;
 
-    return alignment(a) == ALIGNED ? good : LLVMBuildAnd(e->b, good, access_aligned(e, a, low), "");
+    for (unsigned r = 0; r < VG_WARP / p->lanes; r++) {
+        one = access_fits(e, a, p->low[r], p->span[r]);
+        good = good ? LLVMBuildAnd(e->b, good, one, "") : one;
+        if (alignment(a) != ALIGNED)
+            good = LLVMBuildAnd(e->b, good, access_aligned(e, a, p->low[r]), "");
+    }
+    return good;
+}
+
+static void find_pointers(struct emit *e, struct places *p)
+{
+    for (unsigned r = 0; r < VG_WARP / p->lanes; r++)
+        p->low[r] = access_pointer(e, p->low[r]);
 }
 
 /* The lanes of the mask alone, where these are good: others may well be at places that do not exist. Not taken for all lanes, since
  * CPUs are slow at masked stores. */
-static void some_lanes(struct emit *e, const struct access *a, V low, const struct places *p, bool rows, LLVMBasicBlockRef slow,
+static void some_lanes(struct emit *e, const struct access *a, struct places *p, bool rows, LLVMBasicBlockRef slow,
                        V *values)
 {
     LLVMBasicBlockRef good = emit_block(e, "good");
     struct access vector = *a;
 
-    vector.offset = offsets(e, a);
+    vector.offset = emit_spread(e, a->pattern, vector.rows);
     emit_branch(e, access_all_fit(e, &vector), good, slow);
     LLVMPositionBuilderAtEnd(e->b, good);
     if (rows) {
-        note(e, a, p, low);
-        masked_rows(e, a, access_pointer(e, low), p, values);
+        note(e, a, p);
+        find_pointers(e, p);
+        masked_rows(e, a, p, values);
     } else {
         access_each(e, &vector, values);
     }
@@ -265,21 +285,23 @@ bool access_pattern(struct emit *e, struct access *a)
     bool full = LLVMIsConstant(e->mask), inside = surely_inside(e, a), rows, some;
     LLVMBasicBlockRef fast, part = NULL, slow = NULL;
     struct ways w = {.n = 0};
-    struct places p;
-    V low, cond;
+    struct places p, at;
+    V cond;
 
     if (!find_places(a, &p) || alignment(a) == MISALIGNED)
         return false;
     inside &= alignment(a) == ALIGNED;
     rows = a->n == 1 && all_rows(e, a, &p) && has_masks(e, a);
     some = !full && (rows || (e->shape.isa == JIT_ISA_V4 && (!a->store || a->bytes >= 4)));
-    low = LLVMBuildSub(e->b, access_widen(e, a->offset), emit_i64(e, (uint64_t)p.first), "");
+    for (unsigned r = 0; r < VG_WARP / p.lanes; r++)
+        p.low[r] = LLVMBuildSub(e->b, access_widen(e, a->rows[r]), emit_i64(e, (uint64_t)p.first[r]), "");
     w.join = emit_block(e, "accessed");
     fast = emit_block(e, "fast");
     cond = LLVMBuildICmp(e->b, LLVMIntEQ, e->mask, emit_i32(e, ~0u), "");
     if (!inside)
-        cond = LLVMBuildAnd(e->b, cond, is_good(e, a, &p, low), "");
-    low = LLVMBuildAdd(e->b, a->base, low, "");
+        cond = LLVMBuildAnd(e->b, cond, is_good(e, a, &p), "");
+    for (unsigned r = 0; r < VG_WARP / p.lanes; r++)
+        p.low[r] = LLVMBuildAdd(e->b, a->base, p.low[r], "");
     if (full && inside) {
         LLVMBuildBr(e->b, fast);
     } else {
@@ -288,16 +310,18 @@ bool access_pattern(struct emit *e, struct access *a)
         emit_branch(e, cond, fast, part);
     }
     LLVMPositionBuilderAtEnd(e->b, fast);
-    note(e, a, &p, low);
+    note(e, a, &p);
+    at = p;
+    find_pointers(e, &at);
     if (a->store)
-        store_all(e, a, access_pointer(e, low), &p);
+        store_all(e, a, &at);
     else
-        load_all(e, a, access_pointer(e, low), &p, w.values[0]);
+        load_all(e, a, &at, w.values[0]);
     access_end_way(e, &w, true);
     LLVMBuildBr(e->b, w.join);
     if (some) {
         LLVMPositionBuilderAtEnd(e->b, part);
-        some_lanes(e, a, low, &p, rows, slow, w.values[w.n]);
+        some_lanes(e, a, &p, rows, slow, w.values[w.n]);
         access_end_way(e, &w, true);
         LLVMBuildBr(e->b, w.join);
     }

@@ -30,12 +30,18 @@ void jit_pattern_constant(struct jit_pattern *p, uint64_t v, unsigned bits)
     p->align = KNOWN;
 }
 
-bool jit_pattern_is_uniform(const struct jit_pattern *p)
+/* The same in all lanes that share a base, by rows of so many (0: all lanes). */
+static bool is_steady(const struct jit_pattern *p, unsigned row)
 {
     for (unsigned l = 1; l < VG_WARP; l++)
-        if (p->lane[l] != p->lane[0])
+        if (p->lane[l] != p->lane[row ? l - l % row : 0])
             return false;
-    return true;
+    return row || !p->row;
+}
+
+bool jit_pattern_is_uniform(const struct jit_pattern *p)
+{
+    return is_steady(p, 0);
 }
 
 static bool is_constant(const struct jit_pattern *p)
@@ -77,13 +83,40 @@ static void settle(struct jit_pattern *p, unsigned bits)
     }
 }
 
-bool jit_pattern_join(struct jit_pattern *into, const struct jit_pattern *p, unsigned bits)
+/* A base for each row, so that its first lane adds nothing. */
+static void divide(struct jit_pattern *p, unsigned row, unsigned bits)
+{
+    p->row = (uint8_t)row;
+    for (unsigned l = VG_WARP; l--;) {
+        int64_t first = p->lane[l - l % row];
+
+        p->align = (uint8_t)least(least(p->align, zeros((uint64_t)first)), KNOWN - 1);
+        p->lane[l] = wrap(p->lane[l] - first, bits);
+    }
+}
+
+static bool join_rows(struct jit_pattern *into, struct jit_pattern p, unsigned bits, unsigned row)
+{
+    struct jit_pattern mine = *into;
+
+    divide(&mine, row, bits);
+    divide(&p, row, bits);
+    if (memcmp(mine.lane, p.lane, sizeof p.lane))
+        return false;
+    *into = mine;
+    into->align = (uint8_t)least(mine.align, p.align);
+    if (p.high > into->high)
+        into->high = ~0ull;
+    return true;
+}
+
+bool jit_pattern_join(struct jit_pattern *into, const struct jit_pattern *p, unsigned bits, unsigned row)
 {
     int64_t by = wrap(p->lane[0] - into->lane[0], bits);
 
-    for (unsigned l = 1; l < VG_WARP; l++)
-        if (wrap(p->lane[l] - into->lane[l], bits) != by)
-            return false;
+    for (unsigned l = 0; l < VG_WARP; l++)
+        if (into->row || p->row || wrap(p->lane[l] - into->lane[l], bits) != by)
+            return row && join_rows(into, *p, bits, row);
     into->align = (uint8_t)least(least(into->align, p->align), zeros((uint64_t)by));
     if (p->high > into->high)
         into->high = ~0ull; /* it may go on growing, round after round of a loop */
@@ -117,6 +150,7 @@ bool jit_pattern_tid(const uint32_t block[3], unsigned component, struct jit_pat
 
 struct at {
     const struct ptx_insn *i;
+    unsigned row;
     struct jit_pattern a, b, c;
     struct jit_pattern *r;
 };
@@ -130,6 +164,16 @@ static bool add(struct at *x, const struct jit_pattern *a, const struct jit_patt
     return true;
 }
 
+/* Every lane's value is a multiple of 2 to this. */
+static unsigned surely_zeros(const struct jit_pattern *p)
+{
+    unsigned n = p->align;
+
+    for (unsigned l = 0; l < VG_WARP; l++)
+        n = least(n, zeros((uint64_t)p->lane[l]));
+    return n;
+}
+
 static bool multiply(struct at *x, const struct jit_pattern *a, const struct jit_pattern *b, struct jit_pattern *r)
 {
     bool known = a->align == KNOWN && b->align == KNOWN;
@@ -140,9 +184,9 @@ static bool multiply(struct at *x, const struct jit_pattern *a, const struct jit
     if (!known && is_constant(a) && !is_constant(b))
         return multiply(x, b, a, r);
     if (!known && !is_constant(b)) { /* of two bases: uniform at most */
-        unsigned align = least(a->align, zeros((uint64_t)a->lane[0])) + least(b->align, zeros((uint64_t)b->lane[0]));
+        unsigned align = surely_zeros(a) + surely_zeros(b);
 
-        if (!jit_pattern_is_uniform(a) || !jit_pattern_is_uniform(b))
+        if (!is_steady(a, x->row) || !is_steady(b, x->row))
             return false;
         *r = (struct jit_pattern){.high = high, .align = (uint8_t)least(align, 63)};
         return true;
@@ -241,9 +285,9 @@ static bool combine(struct at *x, unsigned bits)
 }
 
 /* Zero- or sign-extension from 'bits' to 64 commutes with adding lanes. */
-static bool extends(const struct jit_pattern *p, unsigned bits, bool with_sign)
+static bool extends(const struct jit_pattern *p, unsigned row, unsigned bits, bool with_sign)
 {
-    if (p->align == KNOWN || jit_pattern_is_uniform(p))
+    if (p->align == KNOWN || is_steady(p, row))
         return true;
     if (p->high <= ones(bits - 1))
         return true;
@@ -251,10 +295,10 @@ static bool extends(const struct jit_pattern *p, unsigned bits, bool with_sign)
 }
 
 /* In code the base is lane 0's value: what is extended is that. */
-static enum jit_shape_of extend(struct jit_pattern *p, unsigned bits, bool with_sign, const struct ptx_operand *o,
+static enum jit_shape_of extend(struct jit_pattern *p, unsigned row, unsigned bits, bool with_sign, const struct ptx_operand *o,
                                 const struct ptx_operand **guard)
 {
-    if (!extends(p, bits, with_sign)) {
+    if (!extends(p, row, bits, with_sign)) {
         if (!guard || bits != 32)
             return JIT_VARYING;
         *guard = o;
@@ -310,7 +354,7 @@ static enum jit_shape_of convert(struct at *x, jit_operand_fn *operand, void *ar
         return s;
     settle(x->r, from);
     if (to > from) {
-        s = extend(x->r, from, with_sign, &i->ops[1], guard);
+        s = extend(x->r, x->r->row, from, with_sign, &i->ops[1], guard);
         if (s != JIT_PATTERN)
             return s;
     }
@@ -329,18 +373,99 @@ static enum jit_shape_of worse(enum jit_shape_of a, enum jit_shape_of b)
 
 static bool all_uniform(const struct at *x, unsigned n)
 {
-    return jit_pattern_is_uniform(&x->a) && (n < 2 || jit_pattern_is_uniform(&x->b)) && (n < 3 || jit_pattern_is_uniform(&x->c));
+    return is_steady(&x->a, x->row) && (n < 2 || is_steady(&x->b, x->row)) && (n < 3 || is_steady(&x->c, x->row));
 }
 
-enum jit_shape_of jit_pattern_result(const struct ptx_insn *i, jit_operand_fn *operand, void *arg, struct jit_pattern *p,
+/* The result's pattern where those of its operands are there, by rows of x->row lanes. */
+static bool operate(struct at *x, const struct ptx_operand **guard)
+{
+    const struct ptx_insn *i = x->i;
+    struct jit_pattern *p = x->r;
+    unsigned bits = ptx_type_bits[i->types[0]];
+    bool wide = (i->op == PTX_OP_mul || i->op == PTX_OP_mad) && i->mul == PTX_mul_wide, good;
+    bool with_sign = ptx_type_class[i->types[0]] == 's';
+
+    *p = (struct jit_pattern){.high = ~0ull};
+    switch (i->op) {
+    case PTX_OP_mov:
+        *p = x->a;
+        good = true;
+        break;
+    case PTX_OP_cvta: /* a block's shared memory begins at a page */
+        *p = x->a;
+        p->high = ~0ull;
+        if (i->space == PTX_SPACE_shared)
+            p->align = (uint8_t)least(p->align, 12);
+        good = true;
+        break;
+    case PTX_OP_add:
+        good = add(x, &x->a, &x->b, 1);
+        break;
+    case PTX_OP_sub:
+        good = add(x, &x->a, &x->b, -1);
+        break;
+    case PTX_OP_neg:
+        x->b = x->a;
+        jit_pattern_constant(&x->a, 0, bits);
+        good = add(x, &x->a, &x->b, -1);
+        break;
+    case PTX_OP_not:
+        x->b = x->a;
+        jit_pattern_constant(&x->a, ~0ull, bits);
+        good = add(x, &x->a, &x->b, -1);
+        break;
+    case PTX_OP_shl:
+        good = shift_left(x, bits);
+        break;
+    case PTX_OP_shr:
+        good = shift_right(x, bits);
+        break;
+    case PTX_OP_mul:
+    case PTX_OP_mad: {
+        struct jit_pattern product = {.high = ~0ull};
+
+        if (wide && !all_uniform(x, 2) &&
+            (extend(&x->a, x->row, bits, with_sign, &i->ops[1], guard) != JIT_PATTERN ||
+             extend(&x->b, x->row, bits, with_sign, &i->ops[2], !guard || *guard ? NULL : guard) != JIT_PATTERN)) {
+            good = false;
+            break;
+        }
+        if (wide && all_uniform(x, 2)) {
+            product.align = (uint8_t)least(surely_zeros(&x->a) + surely_zeros(&x->b), 63);
+            good = true;
+        } else {
+            good = multiply(x, &x->a, &x->b, &product);
+        }
+        if (good && i->op == PTX_OP_mad) {
+            settle(&product, wide ? 64 : bits);
+            good = add(x, &product, &x->c, 1);
+        } else {
+            *p = product;
+        }
+        break;
+    }
+    default:
+        good = combine(x, bits);
+    }
+    if (!good && all_uniform(x, i->nops - 1u)) {
+        jit_pattern_uniform(p);
+        good = true;
+    }
+    if (good)
+        settle(p, wide ? 64 : bits);
+    if (good && x->row && p->align != KNOWN)
+        divide(p, x->row, wide ? 64 : bits);
+    return good;
+}
+
+enum jit_shape_of jit_pattern_result(const struct ptx_insn *i, jit_operand_fn *operand, void *arg, unsigned row, struct jit_pattern *p,
                                      const struct ptx_operand **guard)
 {
     unsigned bits = ptx_type_bits[i->types[0]], n = i->nops - 1u;
-    bool wide = (i->op == PTX_OP_mul || i->op == PTX_OP_mad) && i->mul == PTX_mul_wide, good;
+    bool wide = (i->op == PTX_OP_mul || i->op == PTX_OP_mad) && i->mul == PTX_mul_wide;
     bool shifts = i->op == PTX_OP_shl || i->op == PTX_OP_shr;
-    struct at x = {.i = i, .r = p};
+    struct at x = {.i = i, .r = p}, rows;
     enum jit_shape_of s;
-    bool with_sign = ptx_type_class[i->types[0]] == 's';
 
     if (i->op == PTX_OP_cvt)
         return convert(&x, operand, arg, guard);
@@ -354,73 +479,11 @@ enum jit_shape_of jit_pattern_result(const struct ptx_insn *i, jit_operand_fn *o
     settle(&x.a, bits);
     settle(&x.b, shifts ? 32 : bits);
     settle(&x.c, wide ? 64 : bits);
-    *p = (struct jit_pattern){.high = ~0ull};
-    switch (i->op) {
-    case PTX_OP_mov:
-        *p = x.a;
-        good = true;
-        break;
-    case PTX_OP_cvta: /* a block's shared memory begins at a page */
-        *p = x.a;
-        p->high = ~0ull;
-        if (i->space == PTX_SPACE_shared)
-            p->align = (uint8_t)least(p->align, 12);
-        good = true;
-        break;
-    case PTX_OP_add:
-        good = add(&x, &x.a, &x.b, 1);
-        break;
-    case PTX_OP_sub:
-        good = add(&x, &x.a, &x.b, -1);
-        break;
-    case PTX_OP_neg:
-        x.b = x.a;
-        jit_pattern_constant(&x.a, 0, bits);
-        good = add(&x, &x.a, &x.b, -1);
-        break;
-    case PTX_OP_not:
-        x.b = x.a;
-        jit_pattern_constant(&x.a, ~0ull, bits);
-        good = add(&x, &x.a, &x.b, -1);
-        break;
-    case PTX_OP_shl:
-        good = shift_left(&x, bits);
-        break;
-    case PTX_OP_shr:
-        good = shift_right(&x, bits);
-        break;
-    case PTX_OP_mul:
-    case PTX_OP_mad: {
-        struct jit_pattern product = {.high = ~0ull};
-
-        if (wide && !all_uniform(&x, 2) &&
-            (extend(&x.a, bits, with_sign, &i->ops[1], guard) != JIT_PATTERN ||
-             extend(&x.b, bits, with_sign, &i->ops[2], !guard || *guard ? NULL : guard) != JIT_PATTERN)) {
-            good = false;
-            break;
-        }
-        if (wide && all_uniform(&x, 2)) {
-            product.align = (uint8_t)least(least(x.a.align, zeros((uint64_t)x.a.lane[0])) + least(x.b.align, zeros((uint64_t)x.b.lane[0])), 63);
-            good = true;
-        } else {
-            good = multiply(&x, &x.a, &x.b, &product);
-        }
-        if (good && i->op == PTX_OP_mad) {
-            settle(&product, wide ? 64 : bits);
-            good = add(&x, &product, &x.c, 1);
-        } else {
-            *p = product;
-        }
-        break;
-    }
-    default:
-        good = combine(&x, bits);
-    }
-    if (!good && all_uniform(&x, n)) {
-        jit_pattern_uniform(p);
-        good = true;
-    }
-    if (good)
-        settle(p, wide ? 64 : bits);
-    return good ? JIT_PATTERN : JIT_VARYING;
+    rows = x;
+    rows.row = row;
+    if (!x.a.row && !x.b.row && !x.c.row && operate(&x, guard))
+        return JIT_PATTERN;
+    if (guard)
+        *guard = NULL;
+    return row && operate(&rows, guard) ? JIT_PATTERN : JIT_VARYING;
 }

@@ -509,8 +509,10 @@ static const struct ptx_insn *locate(const struct warp **w, uint64_t address, in
     *w = env->w;
     *lane = -1;
     for (int l = 0; l < VG_WARP && *lane < 0; l++) {
+        unsigned row = UINT32_MAX - env->step; /* JIT_STEP_TABLE */
         uint64_t at = env->step == JIT_STEP_EACH ? env->address[l]
-                    : env->address[0] + (env->step == JIT_STEP_TABLE ? env->table[l] : (unsigned)l * env->step);
+                    : row <= VG_WARP ? env->address[(unsigned)l / row] + env->table[l]
+                    : env->address[0] + (unsigned)l * env->step;
 
         if (env->mask >> l & 1 && address - at < env->bytes)
             *lane = l;

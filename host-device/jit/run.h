@@ -50,7 +50,7 @@ struct jit_env {
     uint32_t polled;           /* set: code has looked at memory that others may change */
     /* The access that runs, for who asks after the hardware has stopped it: */
     uint32_t insn, mask;       /* instruction, and the lanes that run it */
-    uint32_t step;             /* JIT_STEP_EACH: address[lane]; _TABLE: address[0] + table[lane]; else address[0] + lane * step */
+    uint32_t step;             /* JIT_STEP_EACH: address[lane]; _TABLE(n): address[lane / n] + table[lane]; else address[0] + lane * step */
     uint32_t bytes;            /* of a lane's access */
     uint32_t mxcsr;            /* what the code has set, in this warp or one before, 0: nothing. What it calls runs as the process does */
     struct warp *w;
@@ -58,7 +58,7 @@ struct jit_env {
     uint64_t address[32];
 };
 #define JIT_STEP_EACH UINT32_MAX
-#define JIT_STEP_TABLE (UINT32_MAX - 1)
+#define JIT_STEP_TABLE(n) (UINT32_MAX - (n))
 
 
 typedef void jit_code(struct jit_env *env);

@@ -102,6 +102,11 @@ bool jit_has_lanes(const struct jit_uniform *u, int32_t reg)
     return u->seen[reg] == 2 && !u->varying[reg];
 }
 
+unsigned jit_row(const struct jit_uniform *u, int32_t reg)
+{
+    return jit_has_lanes(u, reg) ? u->patterns[reg].row : 0;
+}
+
 static enum jit_shape_of special_pattern(const struct jit_uniform *u, const struct ptx_operand *o, struct jit_pattern *p)
 {
     switch (o->sreg) {
@@ -163,7 +168,7 @@ static enum jit_shape_of result_pattern(const struct jit_uniform *u, const struc
 {
     if (insn->ops[0].kind != PTX_OPERAND_REG || !jit_pattern_op(insn))
         return JIT_VARYING;
-    return jit_pattern_result(insn, operand_pattern, (void *)u, p, u->guards ? guard : NULL);
+    return jit_pattern_result(insn, operand_pattern, (void *)u, u->row, p, u->guards ? guard : NULL);
 }
 
 bool jit_guard(const struct jit_uniform *u, const struct ptx_insn *insn, const struct ptx_operand **o, struct jit_pattern *p)
@@ -304,7 +309,8 @@ static bool mark(struct jit_uniform *u, int32_t reg)
     return change;
 }
 
-static bool mark_pattern(struct jit_uniform *u, int32_t reg, const struct jit_pattern *p)
+/* By rows only what all instructions with code for each row write. */
+static bool mark_pattern(struct jit_uniform *u, int32_t reg, const struct jit_pattern *p, unsigned row)
 {
     struct jit_pattern *mine = &u->patterns[reg], before = *mine;
     uint8_t type = u->flow->f->regs[reg].type;
@@ -318,9 +324,11 @@ static bool mark_pattern(struct jit_uniform *u, int32_t reg, const struct jit_pa
     }
     if (type == PTX_TYPE_pred)
         return false;
-    if (!jit_pattern_join(mine, p, ptx_type_bits[type]))
+    if (!jit_pattern_join(mine, p, ptx_type_bits[type], row))
         return mark(u, reg);
-    return mine->align != before.align || mine->high != before.high;
+    if (mine->row)
+        u->seen[reg] = 2;
+    return mine->align != before.align || mine->high != before.high || mine->row != before.row;
 }
 
 static bool mark_operand(struct jit_uniform *u, uint32_t b, const struct ptx_operand *o, bool varies)
@@ -330,7 +338,7 @@ static bool mark_operand(struct jit_uniform *u, uint32_t b, const struct ptx_ope
 
     jit_pattern_uniform(&same);
     if (o->kind == PTX_OPERAND_REG)
-        return varies || jit_spares(u, b, o->reg) ? mark(u, o->reg) : mark_pattern(u, o->reg, &same);
+        return varies || jit_spares(u, b, o->reg) ? mark(u, o->reg) : mark_pattern(u, o->reg, &same, 0);
     if (o->kind == PTX_OPERAND_VEC)
         for (unsigned k = 0; k < o->n; k++)
             changed |= mark_operand(u, b, &o->elems[k], varies);
@@ -353,7 +361,7 @@ static bool mark_result(struct jit_uniform *u, uint32_t b, const struct ptx_insn
         if (!jit_pattern_is_uniform(&p) && insn->op == PTX_OP_cvt &&
             ptx_type_bits[u->flow->f->regs[reg].type] != ptx_type_bits[insn->types[0]])
             return mark(u, reg);
-        return jit_spares(u, b, reg) ? mark(u, reg) : mark_pattern(u, reg, &p);
+        return jit_spares(u, b, reg) ? mark(u, reg) : mark_pattern(u, reg, &p, u->row);
     }
 }
 
@@ -418,6 +426,7 @@ bool jit_uniform_find(struct jit_uniform *u, const struct jit_flow *flow, const 
 
     *u = (struct jit_uniform){.flow = flow, .words = (flow->n + 63) / 64, .guards = true};
     memcpy(u->block, block, sizeof u->block);
+    u->row = block[0] == VG_WARP / 2 || block[0] == VG_WARP / 4 ? (uint8_t)block[0] : 0;
     if (!next.list || !allocate(u)) {
         free(next.list);
         jit_uniform_free(u);
@@ -465,8 +474,9 @@ void jit_uniform_dump(const struct jit_uniform *u, void *file)
         if (jit_has_lanes(u, (int32_t)r)) {
             const struct jit_pattern *p = &u->patterns[r];
 
-            fprintf(file, "%s: 2^%u + %lld %lld %lld ... %lld, at most %#llx\n", u->flow->f->regs[r].name, p->align, (long long)p->lane[0],
+            fprintf(file, "%s: 2^%u + %lld %lld %lld ... %lld, at most %#llx", u->flow->f->regs[r].name, p->align, (long long)p->lane[0],
                     (long long)p->lane[1], (long long)p->lane[2], (long long)p->lane[VG_WARP - 1], (unsigned long long)p->high);
+            fprintf(file, p->row ? ", by rows of %u\n" : "\n", p->row);
         }
     fprintf(file, "varying:");
     for (uint32_t r = 0; r < u->flow->f->nregs; r++)

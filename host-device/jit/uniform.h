@@ -13,6 +13,7 @@ struct jit_uniform {
     uint8_t *varying;        /* by register: lanes differ as they like */
     uint8_t *seen, *defined; /* by register: it has a pattern already (1: one without lanes); some instruction writes it */
     struct jit_pattern *patterns; /* by register, where it is not varying */
+    uint8_t row;             /* lanes of a row of the block, where there are several in a warp; else 0 */
     bool guards;             /* results may be assumed not to wrap, where code makes sure (jit_guard) */
     uint32_t words;          /* of a set of blocks */
     uint64_t *pending;       /* by block: the blocks where lanes may wait while it runs. None: it runs for all lanes */
@@ -41,8 +42,10 @@ static inline bool jit_is_vector(const struct jit_uniform *u, int32_t reg)
 {
     return u->varying[reg];
 }
-/* A register whose lanes differ by what its pattern says; it is a scalar, the value of lane 0. */
+/* A register whose lanes differ by what its pattern says; it is a scalar, the value of lane 0 (or jit_row()). */
 bool jit_has_lanes(const struct jit_uniform *u, int32_t reg);
+/* The lanes of a row, where each has its own base: the register is a scalar for each. Else 0. */
+unsigned jit_row(const struct jit_uniform *u, int32_t reg);
 /* Lanes may differ. */
 static inline bool jit_varies(const struct jit_uniform *u, int32_t reg)
 {
