@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* For tests of what goes wrong. The program itself never loads libcuda: clients are child processes that open it by its path,
  * as strangers would, and whose exit status is the verdict. One of them, the witness, lives through the whole test and is
- * asked after every mishap of another whether its GPU still works. */
+ * asked after every mishap of another whether its GPU still works and its memory is as it was. */
 #ifndef VGPU_TESTS_BAD_H
 #define VGPU_TESTS_BAD_H
 
@@ -134,6 +134,22 @@ static struct {
     int ask, answer;
 } witness;
 
+/* Memory that only the witness knows of: it is filled once, and has to stay so. */
+static CUdeviceptr canary;
+static unsigned canary_is[1 << 16], canary_seen[1 << 16];
+
+static inline int canary_start(void)
+{
+    for (unsigned i = 0; i < 1 << 16; i++)
+        canary_is[i] = (i + 1) * 2654435761u;
+    return !CU(cuMemAlloc_v2)(&canary, sizeof canary_is) && !CU(cuMemcpyHtoD_v2)(canary, canary_is, sizeof canary_is);
+}
+
+static inline int canary_lives(void)
+{
+    return !CU(cuMemcpyDtoH_v2)(canary_seen, canary, sizeof canary_seen) && !memcmp(canary_seen, canary_is, sizeof canary_is);
+}
+
 static inline void witness_start(void)
 {
     struct bad_client c = {0};
@@ -146,9 +162,9 @@ static inline void witness_start(void)
     witness.pid = fork();
     if (!witness.pid) {
         close(to[1]);
-        byte = !bad_begin(&c);
+        byte = !bad_begin(&c) && canary_start();
         do
-            byte = byte && bad_works(&c);
+            byte = byte && bad_works(&c) && canary_lives();
         while (write(from[1], &byte, 1) == 1 && read(to[0], &byte, 1) == 1);
         _exit(0);
     }
