@@ -16,6 +16,15 @@
 #include "jit/run.h"
 #include "jit/uniform.h"
 
+/* A kernel may be in the function twice (emit_flow.c): what each copy knows and has of its own. */
+struct emit_copy {
+    const struct jit_uniform *u;
+    LLVMValueRef *var;           /* by register; NULL: not named */
+    LLVMValueRef *waiting;       /* by block that is not whole: variable, the lanes that are to run there */
+    LLVMBasicBlockRef *at;       /* by block */
+    bool stays;                  /* no lane ends before the others, and there are 32 */
+};
+
 struct emit {
     LLVMContextRef context;
     LLVMModuleRef module;
@@ -45,6 +54,7 @@ struct emit {
     bool *spins;                 /* by loop: lanes may wait there for lanes that have left it */
     LLVMValueRef present, fuel;  /* variables */
     LLVMValueRef arguments;      /* of functions that the kernel calls; NULL: none yet */
+    struct emit_copy other;      /* u is NULL: the kernel is there once. Else u here is of the copy being emitted */
     struct jit_next next;
     unsigned operations;         /* instructions left to them */
     bool lists_operations;

@@ -2,7 +2,11 @@
 /* The function: its variables, its blocks, and how a warp goes from one to the next.
  *
  * Where all lanes go the same way, a branch is a branch. Where they part, each successor's lanes are noted in its 'waiting'
- * variable, and the warp goes on with the first block, in the order of flow.h, at which lanes wait. */
+ * variable, and the warp goes on with the first block, in the order of flow.h, at which lanes wait.
+ *
+ * Loops whose lanes may leave at different times mostly have lanes that leave together, and much more is uniform then. Such a
+ * kernel is there twice: a warp begins in the copy that knows all its lanes to be together, and at the first branch at which
+ * they part it goes on in the other, for good. */
 #include "jit/emit.h"
 
 #include <stddef.h>
@@ -135,6 +139,82 @@ static void part(struct emit *e, uint32_t b, LLVMValueRef cond)
     go_next(e, b, x->succ, 2);
 }
 
+static LLVMValueRef branch_condition(struct emit *e, const struct ptx_insn *branch, bool wide)
+{
+    LLVMValueRef cond = emit_reg(e, branch->guard, wide);
+
+    return branch->guard_negated ? LLVMBuildNot(e->b, cond, "") : cond;
+}
+
+static void change_copy(struct emit *e)
+{
+    struct emit_copy other = e->other;
+
+    e->other = (struct emit_copy){e->u, e->var, e->waiting, e->at, e->stays};
+    e->u = other.u;
+    e->var = other.var;
+    e->waiting = other.waiting;
+    e->at = other.at;
+    e->stays = other.stays;
+}
+
+/* What the other copy has for a register: a vector, or lane 0 or those at which rows begin. */
+static void pass_register(struct emit *e, int32_t reg)
+{
+    unsigned row = jit_row(e->other.u, reg), bytes = emit_reg_bits(e, reg) / 8;
+    bool wide = row || jit_is_vector(e->u, reg) || jit_is_vector(e->other.u, reg);
+    LLVMValueRef v;
+
+    if (!e->var[reg])
+        return;
+    v = emit_raw_reg(e, reg, wide);
+    for (unsigned l = 0; row && l < VG_WARP; l += row)
+        LLVMBuildStore(e->b, emit_lane(e, v, l), emit_at(e, e->other.var[reg], (uint64_t)(l / row) * bytes));
+    if (!row)
+        LLVMBuildStore(e->b, wide && !jit_is_vector(e->other.u, reg) ? emit_lane(e, v, 0) : v, e->other.var[reg]);
+}
+
+static void finish_block(struct emit *e, uint32_t b);
+
+static void go_apart(struct emit *e, uint32_t b)
+{
+    const struct jit_block *x = &e->flow->blocks[b];
+
+    for (uint32_t k = 0; k < e->flow->words; k++) {
+        uint64_t live = 0;
+
+        for (uint32_t s = 0; s < x->n_succ; s++)
+            if (x->succ[s] != JIT_EXIT)
+                live |= e->flow->live_in[(size_t)x->succ[s] * e->flow->words + k];
+        if ((uint32_t)x->branch->guard / 64 == k)
+            live |= 1ull << x->branch->guard % 64;
+        for (; live; live &= live - 1)
+            pass_register(e, (int32_t)(k * 64 + (uint32_t)__builtin_ctzll(live)));
+    }
+    change_copy(e);
+    finish_block(e, b);
+    change_copy(e);
+}
+
+/* A branch in the copy whose lanes are together. */
+static void stay_together(struct emit *e, uint32_t b)
+{
+    const struct jit_block *x = &e->flow->blocks[b];
+    LLVMValueRef taken = LLVMBuildAnd(e->b, emit_bits(e, branch_condition(e, x->branch, true)), e->block_mask, "");
+    LLVMBasicBlockRef way[2] = {emit_block(e, "taken"), emit_block(e, "not")}, some = emit_block(e, "some"),
+                      apart = emit_block(e, "apart");
+
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, taken, e->block_mask, ""), way[0], some);
+    LLVMPositionBuilderAtEnd(e->b, some);
+    emit_branch(e, nonzero(e, taken), apart, way[1]);
+    for (unsigned s = 0; s < 2; s++) {
+        LLVMPositionBuilderAtEnd(e->b, way[s]);
+        go_together(e, b, x->succ[s]);
+    }
+    LLVMPositionBuilderAtEnd(e->b, apart);
+    go_apart(e, b);
+}
+
 static void finish_block(struct emit *e, uint32_t b)
 {
     const struct jit_block *x = &e->flow->blocks[b];
@@ -145,9 +225,11 @@ static void finish_block(struct emit *e, uint32_t b)
         go_together(e, b, x->succ[0]);
         return;
     }
-    cond = emit_reg(e, x->branch->guard, jit_parts(e->u, b));
-    if (x->branch->guard_negated)
-        cond = LLVMBuildNot(e->b, cond, "");
+    if (e->u->together && jit_is_vector(e->u, x->branch->guard)) {
+        stay_together(e, b);
+        return;
+    }
+    cond = branch_condition(e, x->branch, jit_parts(e->u, b));
     if (jit_parts(e->u, b)) {
         part(e, b, cond);
         return;
@@ -529,6 +611,19 @@ static LLVMValueRef first_lanes(struct emit *e, uint32_t threads)
                            emit_i32(e, (1u << threads % VG_WARP) - 1), emit_i32(e, ~0u), "");
 }
 
+static void declare(struct emit *e)
+{
+    uint32_t threads = e->shape.block[0] * e->shape.block[1] * e->shape.block[2];
+
+    e->stays = threads % VG_WARP == 0 && all_stay(e);
+    declare_registers(e);
+    for (uint32_t b = 0; b < e->flow->n; b++) {
+        e->at[b] = emit_block(e, "b");
+        if (!jit_is_whole(e->u, b))
+            e->waiting[b] = variable(e, e->i32, emit_i32(e, 0));
+    }
+}
+
 void emit_function(struct emit *e)
 {
     uint32_t threads = e->shape.block[0] * e->shape.block[1] * e->shape.block[2];
@@ -549,18 +644,21 @@ void emit_function(struct emit *e)
     e->field[JIT_ENV_frame] = warps_own(e, JIT_ENV_frame, JIT_ENV_warp_bytes);
     e->field[JIT_ENV_special] = warps_own(e, JIT_ENV_special, JIT_ENV_warp_bytes);
     e->field[JIT_ENV_local] = warps_own(e, JIT_ENV_local, JIT_ENV_local_bytes);
-    e->stays = threads % VG_WARP == 0 && all_stay(e);
     e->present = variable(e, e->i32, first_lanes(e, threads));
     e->fuel = variable(e, e->i32, emit_i32(e, WARP_FUEL));
-    declare_registers(e);
-    for (uint32_t b = 0; b < e->flow->n; b++) {
-        e->at[b] = emit_block(e, "b");
-        if (!jit_is_whole(e->u, b))
-            e->waiting[b] = variable(e, e->i32, emit_i32(e, 0));
+    declare(e);
+    if (e->other.u) {
+        change_copy(e);
+        declare(e);
     }
     LLVMBuildBr(e->b, e->at[0]);
     for (uint32_t b = 0; b < e->flow->n; b++)
         emit_body(e, b);
     if (e->over)
         end_warp(e, warp, (threads + VG_WARP - 1) / VG_WARP);
+    if (!e->other.u)
+        return;
+    change_copy(e);
+    for (uint32_t b = 0; b < e->flow->n; b++)
+        emit_body(e, b);
 }

@@ -105,6 +105,47 @@ static V load(struct emit *e, const struct access *a, V low, int64_t at, unsigne
     return v;
 }
 
+/* All that lies between the lowest and the highest place is within a page of one of the two: what can be loaded there can be
+ * loaded in between. Worth it where that is fewer loads than places. */
+#define PIECES_MAX 8
+static bool in_pieces(const struct access *a, const int64_t *at, int64_t least, int64_t most, unsigned n)
+{
+    uint64_t pieces = ((uint64_t)(most - least) / a->bytes + n) / n;
+    unsigned places = 0;
+
+    for (unsigned l = 0; l < n; l++) {
+        unsigned same = 0;
+
+        while (at[same] != at[l])
+            same++;
+        places += same == l;
+    }
+    return pieces <= PIECES_MAX && 2 * pieces <= places;
+}
+
+/* Lane l's element is pick[l] of so many, at least two vectors' worth: two vectors at a time. */
+static V load_pieces(struct emit *e, const struct access *a, V low, int64_t at, const unsigned *pick, unsigned elements, unsigned n)
+{
+    unsigned from_two[VG_WARP], merge[VG_WARP];
+    V r = NULL, two;
+
+    for (unsigned first = 0; first < elements; first += 2 * n) {
+        unsigned second = first + 2 * n <= elements ? first + n : elements - n; /* the last one ends with the last element */
+        unsigned begin = first + n <= elements ? first : elements - n;
+
+        for (unsigned l = 0; l < n; l++) {
+            bool mine = pick[l] >= first && pick[l] < first + 2 * n;
+
+            from_two[l] = !mine ? l : pick[l] < begin + n ? pick[l] - begin : n + pick[l] - second;
+            merge[l] = mine ? n + l : l;
+        }
+        two = emit_shuffle(e, load(e, a, low, at + (int64_t)begin * a->bytes, n), load(e, a, low, at + (int64_t)second * a->bytes, n),
+                           from_two, n);
+        r = r ? emit_shuffle(e, r, two, merge, n) : two;
+    }
+    return r;
+}
+
 /* Element k of n lanes from 'from' on. */
 static V load_chunk(struct emit *e, const struct access *a, const struct places *p, unsigned from, unsigned n, unsigned k)
 {
@@ -124,6 +165,11 @@ static V load_chunk(struct emit *e, const struct access *a, const struct places 
         for (unsigned l = 0; l < n; l++)
             pick[l] = (unsigned)((uint64_t)(at[l] - least) / a->bytes);
         return emit_shuffle(e, load(e, a, low, least + shift, (unsigned)((uint64_t)(most - least) / a->bytes) + 1), NULL, pick, n);
+    }
+    if (least < most && in_pieces(a, at, least, most, n)) {
+        for (unsigned l = 0; l < n; l++)
+            pick[l] = (unsigned)((uint64_t)(at[l] - least) / a->bytes);
+        return load_pieces(e, a, low, least + shift, pick, (unsigned)((uint64_t)(most - least) / a->bytes) + 1, n);
     }
     for (unsigned l = 0; l < n; l++) { /* each place once, then to all its lanes */
         unsigned same = 0;

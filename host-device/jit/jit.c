@@ -64,7 +64,9 @@ static void *translate(struct emit *e, size_t *size)
     return image;
 }
 
-static void *compile(const struct interp_kernel *k, const struct jit_uniform *u, const struct jit_shape *shape, struct jit_report *report)
+/* 'together' NULL: the kernel is there once. */
+static void *compile(const struct interp_kernel *k, const struct jit_uniform *u, const struct jit_uniform *together,
+                     const struct jit_shape *shape, struct jit_report *report)
 {
     const struct jit_flow *w = u->flow;
     struct emit e = {.u = u, .flow = w, .f = w->f, .k = k, .func = k->entry, .shape = *shape,
@@ -78,10 +80,14 @@ static void *compile(const struct interp_kernel *k, const struct jit_uniform *u,
     e.raw = calloc(w->f->nregs + 1, sizeof *e.raw);
     e.waiting = calloc(w->n + 1, sizeof *e.waiting);
     e.at = calloc(w->n + 1, sizeof *e.at);
+    e.other.u = together;
+    e.other.var = calloc(w->f->nregs + 1, sizeof *e.other.var);
+    e.other.waiting = calloc(w->n + 1, sizeof *e.other.waiting);
+    e.other.at = calloc(w->n + 1, sizeof *e.other.at);
     e.next.list = calloc(w->n + 2, sizeof *e.next.list);
     e.spins = calloc(w->n_loops + 1, sizeof *e.spins);
-    if (e.var && e.read && e.flushed && e.raw && e.constant && e.waiting && e.at && e.next.list && e.spins && jit_find_spins(u, e.spins) &&
-        jit_raw_find(w->f, e.raw)) {
+    if (e.var && e.read && e.flushed && e.raw && e.constant && e.waiting && e.at && e.next.list && e.spins && e.other.var &&
+        e.other.waiting && e.other.at && jit_find_spins(u, e.spins) && jit_raw_find(w->f, e.raw)) {
         jit_flushed_find(w->f, e.flushed);
         e.daz = jit_all_flush(w->f, e.flushed);
         image = translate(&e, &report->code_bytes);
@@ -97,6 +103,9 @@ static void *compile(const struct interp_kernel *k, const struct jit_uniform *u,
     free(e.waiting);
     free(e.at);
     free(e.spins);
+    free(e.other.var);
+    free(e.other.waiting);
+    free(e.other.at);
     free(e.next.list);
     return image;
 }
@@ -109,10 +118,33 @@ static double cpu_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* Twice the code is worth it where loops gain; the largest kernels take long to compile as it is. */
+#define TOGETHER_MAX 4096
+
+static void *generate(const struct interp_kernel *k, const struct jit_flow *flow, const struct jit_shape *shape, struct jit_report *report)
+{
+    struct jit_uniform u = {0}, together = {0};
+    bool twice = flow->f->ninsns <= TOGETHER_MAX;
+    void *image = NULL;
+
+    if (!jit_uniform_find(&u, flow, shape->block, false) || (twice && !jit_uniform_find(&together, flow, shape->block, true))) {
+        snprintf(report->why, sizeof report->why, "out of memory");
+    } else {
+        twice = twice && jit_better_together(&together, &u);
+        if (wants('u'))
+            jit_uniform_dump(&u, stderr);
+        if (wants('u') && twice)
+            jit_uniform_dump(&together, stderr);
+        image = compile(k, &u, twice ? &together : NULL, shape, report);
+    }
+    jit_uniform_free(&u);
+    jit_uniform_free(&together);
+    return image;
+}
+
 void *jit_generate(const struct interp_kernel *kernel, const struct jit_shape *shape, struct jit_report *report)
 {
     const struct interp_kernel *k = interp_kernel_flat(kernel);
-    struct jit_uniform u = {0};
     struct jit_flow flow;
     void *image = NULL;
 
@@ -122,14 +154,7 @@ void *jit_generate(const struct interp_kernel *kernel, const struct jit_shape *s
     else if (jit_flow_find(&flow, k->m, k->f, report->why, sizeof report->why)) {
         if (wants('f'))
             jit_flow_dump(&flow, stderr);
-        if (!jit_uniform_find(&u, &flow, shape->block))
-            snprintf(report->why, sizeof report->why, "out of memory");
-        else {
-            if (wants('u'))
-                jit_uniform_dump(&u, stderr);
-            image = compile(k, &u, shape, report);
-        }
-        jit_uniform_free(&u);
+        image = generate(k, &flow, shape, report);
         jit_flow_free(&flow);
     }
     report->seconds = cpu_seconds() - report->seconds;

@@ -198,7 +198,7 @@ bool jit_parts(const struct jit_uniform *u, uint32_t b)
 {
     const struct ptx_insn *branch = u->flow->blocks[b].branch;
 
-    return branch && u->varying[branch->guard];
+    return branch && !u->together && u->varying[branch->guard];
 }
 
 void jit_next_find(const struct jit_uniform *u, uint32_t b, const uint32_t *to, uint32_t n_to, struct jit_next *next)
@@ -420,11 +420,11 @@ static bool allocate(struct jit_uniform *u)
     return true;
 }
 
-bool jit_uniform_find(struct jit_uniform *u, const struct jit_flow *flow, const uint32_t block[3])
+bool jit_uniform_find(struct jit_uniform *u, const struct jit_flow *flow, const uint32_t block[3], bool together)
 {
     struct jit_next next = {.list = malloc((flow->n + 2) * sizeof *next.list)};
 
-    *u = (struct jit_uniform){.flow = flow, .words = (flow->n + 63) / 64, .guards = true};
+    *u = (struct jit_uniform){.flow = flow, .words = (flow->n + 63) / 64, .together = together, .guards = true};
     memcpy(u->block, block, sizeof u->block);
     u->row = block[0] == VG_WARP / 2 || block[0] == VG_WARP / 4 ? (uint8_t)block[0] : 0;
     if (!next.list || !allocate(u)) {
@@ -446,6 +446,21 @@ bool jit_uniform_find(struct jit_uniform *u, const struct jit_flow *flow, const 
     }
     free(next.list);
     return true;
+}
+
+bool jit_better_together(const struct jit_uniform *together, const struct jit_uniform *any)
+{
+    const struct jit_flow *w = any->flow;
+    struct jit_regs r;
+
+    for (uint32_t b = 0; b < w->n; b++)
+        for (uint32_t i = w->blocks[b].first; w->blocks[b].loop != JIT_NONE && i < w->blocks[b].end; i++) {
+            jit_regs_of(&w->f->insns[i], &r);
+            for (unsigned k = 0; k < r.n_written; k++)
+                if (any->varying[r.written[k]] && !together->varying[r.written[k]])
+                    return true;
+        }
+    return false;
 }
 
 void jit_uniform_free(struct jit_uniform *u)

@@ -14,6 +14,7 @@ struct jit_uniform {
     uint8_t *seen, *defined; /* by register: it has a pattern already (1: one without lanes); some instruction writes it */
     struct jit_pattern *patterns; /* by register, where it is not varying */
     uint8_t row;             /* lanes of a row of the block, where there are several in a warp; else 0 */
+    bool together;           /* taken for granted: all lanes go the same way at every branch; code makes sure */
     bool guards;             /* results may be assumed not to wrap, where code makes sure (jit_guard) */
     uint32_t words;          /* of a set of blocks */
     uint64_t *pending;       /* by block: the blocks where lanes may wait while it runs. None: it runs for all lanes */
@@ -21,8 +22,8 @@ struct jit_uniform {
     bool carry_varies;
 };
 
-/* False when memory is short. */
-bool jit_uniform_find(struct jit_uniform *u, const struct jit_flow *flow, const uint32_t block[3]);
+/* False when memory is short. 'together': of warps whose lanes agree at every branch. */
+bool jit_uniform_find(struct jit_uniform *u, const struct jit_flow *flow, const uint32_t block[3], bool together);
 void jit_uniform_free(struct jit_uniform *u);
 void jit_uniform_dump(const struct jit_uniform *u, void *file);
 
@@ -56,6 +57,8 @@ static inline bool jit_varies(const struct jit_uniform *u, int32_t reg)
 bool jit_guard(const struct jit_uniform *u, const struct ptx_insn *insn, const struct ptx_operand **o, struct jit_pattern *p);
 /* Lanes of the block may part at its end. */
 bool jit_parts(const struct jit_uniform *u, uint32_t b);
+/* A loop has registers that are scalars if lanes stay together, and vectors otherwise. */
+bool jit_better_together(const struct jit_uniform *together, const struct jit_uniform *any);
 
 /* The blocks that a warp may go on with when block b ends towards 'to' (a set of one or two successors), in the order in
  * which they are tried; returns how many. The last one needs no test when *sure: some lane is there. */

@@ -188,9 +188,13 @@ static void pattern(void)
 {
     static const char *const types[] = {"u8", "s8", "u16", "s16", "u32"};
     static const unsigned strides[] = {2, 4, 8, 12, 16, 20, 64};
-    unsigned d = pick(REGS);
+    unsigned d = pick(REGS), wide = pick(2);
 
-    switch (pick(7)) {
+    switch (pick(8)) {
+    case 6: /* four lanes to each block of 34 or 36 bytes */
+        put("shr.u32 %%r20, %%ti, 2; and.b32 %%r21, %%ti, 3; mad.wide.u32 %%rd1, %%r20, %u, %%in; mul.wide.u32 %%rd2, %%r21, 8; "
+            "add.s64 %%rd1, %%rd1, %%rd2; ld.global.%s %%r%u, [%%rd1+%u];\n", wide ? 36 : 34, wide ? "u32" : "u16", d, 4 * pick(3));
+        break;
     case 0:
         put("mad.wide.u32 %%rd1, %%ti, %u, %%in; ld.global.%s %%r%u, [%%rd1+%u];\n", strides[pick(7)], types[pick(4)], d, 2 * pick(64));
         break;
@@ -419,6 +423,17 @@ static void loop(unsigned depth, int outer)
     put("bra L%u;\nM%u:\n", l, l);
 }
 
+/* A block's threads share rounds out: a warp's lanes mostly end together, but need not. */
+static void shared_loop(unsigned depth)
+{
+    unsigned l = g.label++, c = 28 + depth;
+
+    put("shr.u32 %%r%u, %%ti, %u;\nL%u: setp.ge.u32 %%p2, %%r%u, %u; @%%p2 bra M%u;\n", c, pick(4), l, c, pick(3) ? 8 * pick(5) : pick(40), l);
+    put("mad.wide.u32 %%rd1, %%r%u, 34, %%in; ld.global.u16 %%r%u, [%%rd1+%u];\n", c, pick(REGS), 2 * pick(8));
+    pattern();
+    put("add.u32 %%r%u, %%r%u, %u; bra L%u;\nM%u:\n", c, c, 8u << pick(3), l, l);
+}
+
 /* Rounds that all lanes go together. */
 static void uniform_loop(unsigned depth, const char *all)
 {
@@ -524,7 +539,7 @@ static void statements(unsigned depth, const char *all)
         else if (depth < 3 && k == 16)
             uniform_loop(depth, all);
         else if (depth < 3 && k == 17)
-            loop(depth, -1);
+            pick(3) ? loop(depth, -1) : shared_loop(depth);
         else if (depth < 3)
             branch(depth, all);
     }
