@@ -29,12 +29,12 @@ static void locate_thread(const struct interp_worker *worker, const struct warp 
 }
 
 /* Where in the program: the source, if the module names it, and the PTX line with its text. */
-static size_t tell_place(const struct ptx_module *m, const struct ptx_insn *insn, char *text, size_t room)
+static size_t tell_place(const struct interp_kernel *k, const struct ptx_insn *insn, char *text, size_t room)
 {
     char source[160], line[80];
-    size_t n = ptx_source_text(m, insn, source, sizeof source) ? (size_t)snprintf(text, room, ", %s", source) : 0;
+    size_t n = ptx_source_text(k->m, k->f, insn, source, sizeof source) ? (size_t)snprintf(text, room, ", %s", source) : 0;
 
-    if (n < room && ptx_line_text(m, insn->line, line, sizeof line))
+    if (n < room && ptx_line_text(k->m, insn->line, line, sizeof line))
         n += (size_t)snprintf(text + n, room - n, ", PTX line %u '%s'", insn->line, line);
     return n < room ? n : room - 1;
 }
@@ -54,7 +54,7 @@ void fault_record(struct interp_worker *worker, const struct warp *w, const stru
         f->generic = !insn || (insn->space != PTX_SPACE_shared && insn->space != PTX_SPACE_local && insn->space != PTX_SPACE_param);
         n = (size_t)snprintf(f->message, sizeof f->message, "kernel %.160s: %s", worker->k->f->name, what);
         if (n < sizeof f->message && insn)
-            n += tell_place(worker->k->m, insn, f->message + n, sizeof f->message - n);
+            n += tell_place(worker->k, insn, f->message + n, sizeof f->message - n);
         if (w) {
             memcpy(f->block, w->block->ctaid, sizeof f->block);
             if (n < sizeof f->message)

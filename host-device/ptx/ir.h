@@ -298,8 +298,9 @@ extern const uint8_t ptx_type_bits[PTX_TYPE_COUNT];
 extern const char ptx_type_class[PTX_TYPE_COUNT]; /* 'b' 'u' 's' 'f' 'p' */
 
 /* Where an instruction comes from, for people: "file.cu:12:3 (inlined from add into file.cu:40:9)", as far as the module says.
- * Returns the length, 0 when it says nothing. Slow: for faults. */
-size_t ptx_source_text(const struct ptx_module *m, const struct ptx_insn *insn, char *text, size_t room);
+ * kernel is what runs: the module's, or one made from it (ptx/flat.h), which has instructions and places of its own. Returns the
+ * length, 0 when nothing is said. Slow: for faults. */
+size_t ptx_source_text(const struct ptx_module *m, const struct ptx_function *kernel, const struct ptx_insn *insn, char *text, size_t room);
 /* Line n (from 1) of the module's text, without its indentation, n characters at most. */
 size_t ptx_line_text(const struct ptx_module *m, uint32_t line, char *text, size_t room);
 

@@ -45,18 +45,25 @@ static size_t debug_string(const struct ptx_module *m, const struct ptx_loc *loc
     return n;
 }
 
-/* The function that an instruction is of. */
-static const struct ptx_function *function_of(const struct ptx_module *m, const struct ptx_insn *insn)
+static bool has_insn(const struct ptx_function *f, const struct ptx_insn *insn)
 {
+    return (uintptr_t)insn - (uintptr_t)f->insns < f->ninsns * sizeof *insn;
+}
+
+/* The function that an instruction is of: the kernel, or one that it calls. */
+static const struct ptx_function *function_of(const struct ptx_module *m, const struct ptx_function *kernel, const struct ptx_insn *insn)
+{
+    if (has_insn(kernel, insn))
+        return kernel;
     for (uint32_t i = 0; i < m->nfunctions; i++)
-        if ((uintptr_t)insn - (uintptr_t)m->functions[i].insns < m->functions[i].ninsns * sizeof *insn)
+        if (has_insn(&m->functions[i], insn))
             return &m->functions[i];
     return NULL;
 }
 
-size_t ptx_source_text(const struct ptx_module *m, const struct ptx_insn *insn, char *text, size_t room)
+size_t ptx_source_text(const struct ptx_module *m, const struct ptx_function *kernel, const struct ptx_insn *insn, char *text, size_t room)
 {
-    const struct ptx_function *f = function_of(m, insn);
+    const struct ptx_function *f = function_of(m, kernel, insn);
     const struct ptx_loc *loc = f && insn->loc && insn->loc <= f->nlocs ? &f->locs[insn->loc - 1] : NULL;
     const char *file = loc ? file_name(m, loc->file) : NULL, *at;
     char name[64] = "";

@@ -106,7 +106,7 @@ int main(int argc, char **argv)
         {"a pointer to host memory", host_pointer, "scale.cu:13:7", "(not a device pointer)"},
         {"inlined code", inlined, "helper.cuh:5:9 (inlined from put into scale.cu:21:4)", "address 0 (a null pointer)"},
         {"inlined code, its name behind an offset", offset, "kernel offset", "helper.cuh:6:1 (inlined from later into scale.cu:22:4)"},
-        {"in a function that the kernel calls", called, "kernel caller", "atom.global.add.u32"},
+        {"in a function that the kernel calls", called, "kernel caller", "helper.cuh:40:2, PTX line"},
         {"a trap", trap, "kernel stop", "scale.cu:60:5"},
         {"a failed assertion", assertion, "kernel says", "scale.cu:41:2"},
         {"shared memory", beyond_shared, "kernel shares", "scale.cu:80:3"},
