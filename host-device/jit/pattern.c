@@ -12,7 +12,7 @@ static uint64_t ones(unsigned bits)
 
 static int64_t wrap(int64_t v, unsigned bits)
 {
-    unsigned spare = 64 - bits;
+    unsigned spare = bits < 64 ? 64 - bits : 0;
 
     return (int64_t)((uint64_t)v << spare) >> spare;
 }
