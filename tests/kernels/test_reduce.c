@@ -43,8 +43,8 @@ static void reductions(void)
     FOR_SHAPES(block) {
         u32 count = shape_count(*block), all = count * BLOCKS, n = all - count / 3;
 
-        REDUCE(int, "reduce_int", (int)rnd());
-        REDUCE(int, "reduce_shuffle", (int)rnd());
+        REDUCE(u32, "reduce_int", rnd()); /* the sums wrap */
+        REDUCE(u32, "reduce_shuffle", rnd());
         REDUCE(float, "reduce_float", rnd_float(-10, 10));
         REDUCE(double, "reduce_double", rnd_float(-10, 10) * 1.000000001);
         gpu_release();
