@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vgpu run [options] -- COMMAND: local emulation. The command's CUDA libraries are our shims (LD_LIBRARY_PATH), which reach
- * vgpu-hostd through VGPU_SOCKET; a private hostd is started when none answers there, and ended afterwards. */
+/* vgpu run [options] -- COMMAND: local emulation. The command's CUDA libraries are our shims (LD_LIBRARY_PATH), also
+ * where NVIDIA's runtime is linked into a program (LD_PRELOAD), and reach vgpu-hostd through VGPU_SOCKET; a private hostd is
+ * started when none answers there, and ended afterwards. */
 #include <errno.h>
 #include <glib.h>
 #include <glib/gstdio.h>
@@ -100,6 +101,17 @@ static void prepend_path(const char *variable, const char *dir)
     g_setenv(variable, value, TRUE);
 }
 
+/* Lets our libcudart stand in for one that is linked into a program. The loader has no way to quote a path. */
+static void preload(const char *libs)
+{
+    g_autofree char *path = g_build_filename(libs, "libvgpu-static.so", NULL);
+
+    if (!strpbrk(path, ": ") && g_file_test(path, G_FILE_TEST_EXISTS))
+        prepend_path("LD_PRELOAD", path);
+    else
+        g_printerr("vgpu run: %s cannot be preloaded: programs with a static CUDA runtime will find no driver\n", path);
+}
+
 /* The child's end as a shell reports it. */
 static int run(char **argv)
 {
@@ -176,6 +188,7 @@ int main(int argc, char **argv)
     }
     g_setenv("VGPU_SOCKET", socket_path, TRUE);
     prepend_path("LD_LIBRARY_PATH", libs);
+    preload(libs);
     if (verbose)
         g_printerr("vgpu run: libraries in %s, %s hostd at %s\n", libs, hostd ? "private" : "running", socket_path);
 

@@ -13,10 +13,12 @@
 
 typedef void slot(void);
 
+#define WAY_OUT "link it with -cudart shared, or leave its symbols in it (no strip) and preload libvgpu-static.so as vgpu run does"
+
 static int unknown(void)
 {
     vgpu_log(VGPU_LOG_WARN, "the CUDA runtime in this program calls a private function of the driver that is not known; "
-                            "if the program fails, link it with -cudart shared");
+                            "if the program fails, " WAY_OUT);
     return CUDA_ERROR_NOT_SUPPORTED;
 }
 
@@ -85,8 +87,7 @@ static uint32_t check(void)
  * such a runtime answers every call with an error then. vgpu's libcudart does not ask. */
 static int prove(uint32_t version, uint64_t seconds, uint64_t result[2])
 {
-    vgpu_log(VGPU_LOG_WARN, "NVIDIA's CUDA runtime is linked into this program and works with NVIDIA's driver alone: link with "
-                            "-cudart shared, so that vgpu's libcudart is used");
+    vgpu_log(VGPU_LOG_WARN, "NVIDIA's CUDA runtime is linked into this program and works with NVIDIA's driver alone: " WAY_OUT);
     return CUDA_ERROR_NOT_SUPPORTED;
 }
 
@@ -134,6 +135,6 @@ const void *vgpu_runtime_table(const void *id)
         }
     const unsigned char *b = id;
     vgpu_log(VGPU_LOG_WARN, "the private table %02x%02x%02x%02x-%02x%02x... of the driver is not known; if a program linked with a "
-                            "static CUDA runtime fails now, link it with -cudart shared", b[0], b[1], b[2], b[3], b[4], b[5]);
+                            "static CUDA runtime fails now, " WAY_OUT, b[0], b[1], b[2], b[3], b[4], b[5]);
     return NULL;
 }

@@ -6,6 +6,7 @@
 
 #include "blas/blas.h"
 #include "executor/executor.h"
+#include "executor/watchdog.h"
 #include "ring_commands.h"
 #include "ring_decode.h"
 
@@ -62,6 +63,12 @@ static bool mapped(struct vgx *x, uint64_t va, uint64_t elements, size_t element
     return elements <= VGPU_WINDOW_SIZE / 8 && vgx_range_mapped(x, va, elements * element);
 }
 
+/* A batch is watched as a kernel is, between its members. */
+static uint32_t late(struct vgx *x, uint32_t done, uint32_t batch)
+{
+    return vgx_fail(x, CU_TIMEOUT, "the watchdog ended a batch of the matrix library after %u of %u", done, batch);
+}
+
 uint32_t vgx_cmd_blas_gemm(void *executor, const struct vgpu_cmd_blas_gemm *c)
 {
     struct vgx *x = executor;
@@ -71,45 +78,62 @@ uint32_t vgx_cmd_blas_gemm(void *executor, const struct vgpu_cmd_blas_gemm *c)
     uint64_t na = blas_extent(c->op_a ? c->k : c->m, c->op_a ? c->m : c->k, c->lda);
     uint64_t nb = blas_extent(c->op_b ? c->n : c->k, c->op_b ? c->k : c->n, c->ldb);
     uint64_t nc = blas_extent(c->m, c->n, c->ldc);
+    const volatile uint32_t *cancel;
+    uint32_t status = CU_OK;
 
     if (!blas_gemm_supported(&g) || (c->flags & ~(POINTER_ARRAYS | DEVICE_SCALARS)))
         return vgx_fail(x, CU_NOT_SUPPORTED, "a matrix product of types %u, %u -> %u is not supported", c->type_a, c->type_b, c->type_c);
     if (!take_scalar(x, c->alpha, c->scale_type, device_scalars, &g.alpha) ||
         !take_scalar(x, c->beta, c->scale_type, device_scalars, &g.beta))
         return vgx_fail(x, CU_ILLEGAL_ADDRESS, "a matrix product's alpha or beta cannot be read");
-    for (uint32_t i = 0; i < c->batch; i++) {
+    if (!nc)
+        return CU_OK;
+    cancel = vgx_watchdog_begin();
+    for (uint32_t i = 0; i < c->batch && !status; i++) {
         uint64_t a = matrix(x, c->a, c->stride_a, blas_type_size(c->type_a), i, pointers);
         uint64_t b = matrix(x, c->b, c->stride_b, blas_type_size(c->type_b), i, pointers);
         uint64_t out = matrix(x, c->c, c->stride_c, blas_type_size(c->type_c), i, pointers);
 
         if (!mapped(x, a, na, blas_type_size(c->type_a)) || !mapped(x, b, nb, blas_type_size(c->type_b)) ||
             !mapped(x, out, nc, blas_type_size(c->type_c)))
-            return vgx_fail(x, CU_ILLEGAL_ADDRESS, "a matrix product touches memory that is not allocated (A %#" PRIx64
-                            ", B %#" PRIx64 ", C %#" PRIx64 ")", a, b, out);
-        if (!blas_gemm_run(&g, (const void *)a, (const void *)b, (void *)out))
-            return vgx_fail(x, CU_OUT_OF_MEMORY, "no host memory for a matrix product");
+            status = vgx_fail(x, CU_ILLEGAL_ADDRESS, "a matrix product touches memory that is not allocated (A %#" PRIx64
+                              ", B %#" PRIx64 ", C %#" PRIx64 ")", a, b, out);
+        else if (cancel && *cancel)
+            status = late(x, i, c->batch);
+        else if (!blas_gemm_run(&g, (const void *)a, (const void *)b, (void *)out))
+            status = vgx_fail(x, CU_OUT_OF_MEMORY, "no host memory for a matrix product");
     }
-    return CU_OK;
+    vgx_watchdog_end();
+    return status;
 }
 
 uint32_t vgx_cmd_blas_trsm(void *executor, const struct vgpu_cmd_blas_trsm *c)
 {
     struct vgx *x = executor;
     struct blas_trsm t = { c->m, c->n, c->side, c->uplo, c->diag, c->op, c->type, c->lda, c->ldb, 0 };
-    uint64_t order = c->side ? c->n : c->m;
+    uint64_t order = c->side ? c->n : c->m, nb = blas_extent(c->m, c->n, c->ldb);
+    const volatile uint32_t *cancel;
+    uint32_t status = CU_OK;
 
     if (!blas_trsm_supported(&t) || (c->flags & ~(POINTER_ARRAYS | DEVICE_SCALARS)))
         return vgx_fail(x, CU_NOT_SUPPORTED, "a triangular solve of type %u is not supported", c->type);
     if (!take_scalar(x, c->alpha, c->type, c->flags & DEVICE_SCALARS, &t.alpha))
         return vgx_fail(x, CU_ILLEGAL_ADDRESS, "a triangular solve's alpha cannot be read");
-    for (uint32_t i = 0; i < c->batch; i++) {
+    if (!nb)
+        return CU_OK;
+    cancel = vgx_watchdog_begin();
+    for (uint32_t i = 0; i < c->batch && !status; i++) {
         uint64_t a = matrix(x, c->a, 0, 0, i, c->flags & POINTER_ARRAYS);
         uint64_t b = matrix(x, c->b, 0, 0, i, c->flags & POINTER_ARRAYS);
         size_t element = blas_type_size(c->type);
 
-        if (!mapped(x, a, blas_extent(order, order, c->lda), element) || !mapped(x, b, blas_extent(c->m, c->n, c->ldb), element))
-            return vgx_fail(x, CU_ILLEGAL_ADDRESS, "a triangular solve touches memory that is not allocated");
-        blas_trsm_run(&t, (const void *)a, (void *)b);
+        if (!mapped(x, a, blas_extent(order, order, c->lda), element) || !mapped(x, b, nb, element))
+            status = vgx_fail(x, CU_ILLEGAL_ADDRESS, "a triangular solve touches memory that is not allocated");
+        else if (cancel && *cancel)
+            status = late(x, i, c->batch);
+        else
+            blas_trsm_run(&t, (const void *)a, (void *)b);
     }
-    return CU_OK;
+    vgx_watchdog_end();
+    return status;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ends kernels that run for too long. A thread looks at the clock a few times a limit; a launch pays two stores for it. */
+/* Ends kernels, and batches of the matrix library, that run for too long. A thread looks at the clock a few times a limit; a launch pays two stores for it. */
 #ifndef VGPU_EXECUTOR_WATCHDOG_H
 #define VGPU_EXECUTOR_WATCHDOG_H
 
