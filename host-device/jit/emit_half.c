@@ -45,11 +45,14 @@ void half_result(struct emit *e, const struct ptx_operand *o, V halves)
 V half_widen(struct emit *e, V halves, bool bf16)
 {
     unsigned n = count_of(halves);
+    LLVMTypeRef type = emit_floats(e, n);
     V words;
 
-    if (!bf16)
-        return LLVMBuildFPExt(e->b, LLVMBuildBitCast(e->b, halves, LLVMVectorType(LLVMHalfTypeInContext(e->context), n), ""),
-                              emit_floats(e, n), "");
+    if (!bf16) { /* LLVM would move a test of the result to the half, and do it lane by lane: it is to know of no half */
+        words = LLVMBuildBitCast(e->b, halves, LLVMVectorType(LLVMHalfTypeInContext(e->context), n), "");
+        words = LLVMBuildFPExt(e->b, words, type, "");
+        return emit_call(e, "llvm.arithmetic.fence", &type, 1, &words, 1);
+    }
     words = LLVMBuildZExt(e->b, halves, emit_many(e, 32, n), "");
     return as_floats(e, LLVMBuildShl(e->b, words, splat(e, words, 16), ""));
 }

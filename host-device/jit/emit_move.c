@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mov with packing and unpacking, and the conversions that need no more than what LLVM has as one instruction. */
-#include "jit/emit.h"
+#include "jit/emit_half.h"
 
 typedef LLVMValueRef V;
 
@@ -116,13 +116,16 @@ static bool convert_to_float(struct emit *e, uint8_t from)
 /* f16 to f32 is exact; the CPU quiets a NaN and keeps its payload, the hardware writes its own. */
 static bool widen_half(struct emit *e)
 {
-    V v = emit_source(e, &e->insn->ops[1], 16), r, u;
+    V v = half_elements(e, &e->insn->ops[1], 16), r, u;
 
     if (!v || e->shape.isa == JIT_ISA_BASE)
         return false;
-    r = LLVMBuildFPExt(e->b, LLVMBuildBitCast(e->b, v, real(e, 16), ""), real(e, 32), "");
-    u = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealUNO, r, r, ""), emit_const(e, 32, 0x7fffffff),
-                        LLVMBuildBitCast(e->b, r, emit_type(e, 32), ""), "");
+    r = half_widen(e, v, false);
+    u = LLVMBuildBitCast(e->b, r, emit_type(e, 32), "");
+    if (!emit_is_raw(e, &e->insn->ops[0])) {
+        r = LLVMBuildBitCast(e->b, r, real(e, 32), "");
+        u = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealUNO, r, r, ""), emit_const(e, 32, 0x7fffffff), u, "");
+    }
     emit_result(e, &e->insn->ops[0], u);
     return true;
 }

@@ -74,6 +74,8 @@ static bool computes(const struct ptx_insn *i)
     case PTX_OP_add: case PTX_OP_sub: case PTX_OP_mul: case PTX_OP_fma: case PTX_OP_mad: case PTX_OP_div: case PTX_OP_sqrt:
     case PTX_OP_rsqrt: case PTX_OP_rcp: case PTX_OP_ex2: case PTX_OP_abs: case PTX_OP_neg:
         return i->types[0] == PTX_TYPE_f32;
+    case PTX_OP_cvt:
+        return i->types[0] == PTX_TYPE_f32 && i->types[1] == PTX_TYPE_f16;
     default:
         return false;
     }
