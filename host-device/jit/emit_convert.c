@@ -38,10 +38,10 @@ static bool fits(const struct emit *e, const struct ptx_operand *o, unsigned bit
     return o->kind != PTX_OPERAND_REG || emit_reg_bits(e, o->reg) == bits;
 }
 
-/* f32 as a vector, of one lane where the instruction is uniform. */
-static V float_lanes(struct emit *e, const struct ptx_operand *o)
+/* f32 as a vector, of one lane where the instruction is uniform; f16 has no bits for what distinguishes NaNs and subnormals. */
+static V float_lanes(struct emit *e, const struct ptx_operand *o, bool bf16)
 {
-    V v = emit_source(e, o, 32);
+    V v = (bf16 ? emit_source : emit_raw_source)(e, o, 32);
 
     return v ? LLVMBuildBitCast(e->b, v, emit_floats(e, e->wide ? VG_WARP : 1), "") : NULL;
 }
@@ -50,7 +50,7 @@ static V float_lanes(struct emit *e, const struct ptx_operand *o)
 
 static bool to_half(struct emit *e, bool bf16)
 {
-    V v = float_lanes(e, &e->insn->ops[1]);
+    V v = float_lanes(e, &e->insn->ops[1], bf16);
 
     if (v)
         half_result(e, &e->insn->ops[0], half_narrow(e, v, bf16));
@@ -60,7 +60,7 @@ static bool to_half(struct emit *e, bool bf16)
 /* cvt.f16x2.f32 d, a, b: a is the upper half. */
 static bool to_pair(struct emit *e, bool bf16)
 {
-    V part[2] = {float_lanes(e, &e->insn->ops[2]), float_lanes(e, &e->insn->ops[1])};
+    V part[2] = {float_lanes(e, &e->insn->ops[2], bf16), float_lanes(e, &e->insn->ops[1], bf16)};
     unsigned pick[2 * VG_WARP], n = e->wide ? VG_WARP : 1;
 
     if (!part[0] || !part[1])

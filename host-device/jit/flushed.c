@@ -100,7 +100,7 @@ static bool defines_one_nan(const struct ptx_insn *i, const uint8_t *set)
         return is_one_nan(&i->ops[1], set) && (i->op != PTX_OP_selp || is_one_nan(&i->ops[2], set));
     return computes(i) || ((i->op == PTX_OP_min || i->op == PTX_OP_max) && i->types[0] == PTX_TYPE_f32) ||
            (i->op == PTX_OP_cvt && i->types[0] == PTX_TYPE_f32 &&
-            (ptx_type_class[i->types[1]] == 'u' || ptx_type_class[i->types[1]] == 's' || i->types[1] == PTX_TYPE_f16));
+            (ptx_type_class[i->types[1]] == 'u' || ptx_type_class[i->types[1]] == 's'));
 }
 
 static bool reads_any(const struct ptx_insn *i, const uint8_t *set)

@@ -170,6 +170,13 @@ static bool same(const struct form *f, uint32_t without)
     {"add." r ".f32 %x0, %f0, %f1; mov.b32 %r16, %x0; sub." r ".ftz.f32 %x0, %f0, %f1; mov.b32 %r17, %x0; mul." r ".sat.f32 %x0, %f0, %f1; mov.b32 %r18, %x0;" \
      "fma." r ".f32 %x0, %f0, %f1, %f2; mov.b32 %r19, %x0; div." r ".f32 %x0, %f0, %f1; mov.b32 %r20, %x0; rcp." r ".ftz.f32 %x0, %f0; mov.b32 %r21, %x0;" \
      "sqrt." r ".f32 %x0, %f0; mov.b32 %r22, %x0; mul." r ".ftz.f32 %x0, %f0, %f1; mov.b32 %r23, %x0;", .for_v4 = true}
+/* Halves as floats: their bits, and in arithmetic and comparisons, which see no NaN's payload. */
+#define HALF_WIDENED(ftz) \
+    "cvt.f32.f16 %x0, %h0; mov.b32 %r16, %x0; cvt.f32.f16 %x2, %h1; mul" ftz ".f32 %x3, %x2, %f2; mov.b32 %r17, %x3;" \
+    "setp.gt.f32 %p4, %x2, 0f3f000000; selp.u32 %r18, 1, 2, %p4; setp.nan.f32 %p4, %x2, %x2; selp.u32 %r19, 1, 2, %p4;"
+#define HALF_NARROWED(compute) \
+    compute "cvt.rn.f16.f32 %k0, %x1; cvt.u32.u16 %r20, %k0; cvt.rn.f16x2.f32 %r21, %x1, %x2; cvt.rn.bf16.f32 %k1, %x1; cvt.u32.u16 %r22, %k1;" \
+    "cvt.rn.f16.f32 %k2, %f3; cvt.u32.u16 %r23, %k2;"
 #define HALF_TESTS(relation) \
     {"setp." relation ".f16x2 %p4|%p5, %r0, %r1; selp.u32 %r16, 1, 2, %p4; selp.u32 %r17, 1, 2, %p5; setp." relation ".bf16x2 %p4|%p5, %r0, %r1;" \
      "selp.u32 %r18, 1, 2, %p4; selp.u32 %r19, 1, 2, %p5; setp." relation ".f16 %p4|%p5, %h0, %h1; selp.u32 %r20, 1, 2, %p4; selp.u32 %r21, 1, 2, %p5;" \
@@ -197,6 +204,9 @@ static const struct form forms[] = {
     ROUNDS("rni"), ROUNDS("rzi"), ROUNDS("rmi"), ROUNDS("rpi"),
     DIRECTED("rz"), DIRECTED("rm"), DIRECTED("rp"),
     {"ld.global.f32 %x1, [%in+4]; ld.global.f32 %x2, [%in+8]; add.rz.f32 %x3, %x1, %x2; fma.rp.ftz.f32 %x3, %x3, %x1, %x2; add.f32 %x0, %x3, %f0; mov.b32 %r16, %x0;", .for_v4 = true},
+    {HALF_WIDENED("") HALF_NARROWED("add.f32 %x1, %f0, %f1;")}, {HALF_WIDENED(".ftz") HALF_NARROWED("mul.ftz.f32 %x1, %f0, %f1;")},
+    {"ld.global.u16 %k0, [%in+66]; cvt.f32.f16 %x0, %k0; mov.b32 %r16, %x0; mul.f32 %x1, %x0, %x0; cvt.rn.f16.f32 %k1, %x1; cvt.u32.u16 %r17, %k1;" /* uniform */
+     "setp.gt.f32 %p4, %x0, 0f3f000000; selp.u32 %r18, 1, 2, %p4;"},
     HALF_TESTS("lt"), HALF_TESTS("ge"), HALF_TESTS("ne"), HALF_TESTS("equ"), HALF_TESTS("nan"), HALF_TESTS("num"), HALF_TESTS("gtu"),
     {TESTP("finite", "16", "17") TESTP("infinite", "18", "19") TESTP("number", "20", "21") TESTP("notanumber", "22", "23")},
     {TESTP("normal", "16", "17") TESTP("subnormal", "18", "19") "slct.u32.s32 %r20, %r0, %r1, %r2; slct.f32.f32 %x0, %f0, %f1, %f2; mov.b32 %r21, %x0;"
