@@ -225,7 +225,7 @@ static void finish_block(struct emit *e, uint32_t b)
         go_together(e, b, x->succ[0]);
         return;
     }
-    if (e->u->together && jit_is_vector(e->u, x->branch->guard)) {
+    if (e->u->together && !jit_parts(e->u, b) && jit_is_vector(e->u, x->branch->guard)) {
         stay_together(e, b);
         return;
     }

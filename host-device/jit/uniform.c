@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "jit/hammock.h"
+
 static const uint8_t sreg_uniform[PTX_SREG_COUNT] = {
 #define X(name, components, type, uniform) [PTX_SREG_##name] = uniform,
     PTX_SREGS(X)
@@ -198,7 +200,7 @@ bool jit_parts(const struct jit_uniform *u, uint32_t b)
 {
     const struct ptx_insn *branch = u->flow->blocks[b].branch;
 
-    return branch && !u->together && u->varying[branch->guard];
+    return branch && (!u->together || u->parted[b]) && u->varying[branch->guard];
 }
 
 void jit_next_find(const struct jit_uniform *u, uint32_t b, const uint32_t *to, uint32_t n_to, struct jit_next *next)
@@ -399,6 +401,45 @@ static bool mark_unseen(struct jit_uniform *u)
     return changed;
 }
 
+/* ---- Lanes that do something on the side ---- */
+
+/* Would a register lose what is the same for all lanes, or its pattern, if some lanes alone went through these blocks? */
+static bool loses(const struct jit_uniform *u, const uint64_t *inside, uint32_t join)
+{
+    const struct jit_flow *w = u->flow;
+    struct jit_regs r;
+
+    for (uint32_t b = 0; b < join; b++)
+        for (uint32_t i = w->blocks[b].first; jit_test(inside, b) && i < w->blocks[b].end; i++) {
+            jit_regs_of(&w->f->insns[i], &r);
+            for (unsigned k = 0; k < r.n_written; k++)
+                for (uint32_t q = b; q <= join && !u->varying[r.written[k]]; q++)
+                    if ((q == join || jit_test(inside, q)) && jit_test(w->live_in + (size_t)q * w->words, (uint32_t)r.written[k]))
+                        return true;
+        }
+    return false;
+}
+
+/* Not together, then: a warp that goes to other code for a few instructions of some lanes is slower than one that waits for them. */
+static bool mark_parted(struct jit_uniform *u)
+{
+    uint64_t *inside = malloc(u->words * sizeof *inside);
+    bool changed = false;
+    uint32_t join;
+
+    for (uint32_t b = 0; u->together && inside && b < u->flow->n; b++) {
+        const struct ptx_insn *branch = u->flow->blocks[b].branch;
+
+        if (!branch || u->parted[b] || !u->varying[branch->guard])
+            continue;
+        memset(inside, 0, u->words * sizeof *inside);
+        if (!jit_is_whole(u, b) || (jit_hammock_find(u->flow, b, inside, &join) && !loses(u, inside, join)))
+            u->parted[b] = changed = true;
+    }
+    free(inside);
+    return changed;
+}
+
 static bool allocate(struct jit_uniform *u)
 {
     const struct jit_flow *flow = u->flow;
@@ -410,7 +451,8 @@ static bool allocate(struct jit_uniform *u)
     u->patterns = calloc(flow->f->nregs + 1, sizeof *u->patterns);
     u->pending = calloc((size_t)flow->n * u->words, sizeof *u->pending);
     u->spared = calloc((size_t)flow->n * flow->words, sizeof *u->spared);
-    if (!u->varying || !u->seen || !u->defined || !u->patterns || !u->pending || !u->spared)
+    u->parted = calloc(flow->n + 1, 1);
+    if (!u->parted || !u->varying || !u->seen || !u->defined || !u->patterns || !u->pending || !u->spared)
         return false;
     for (uint32_t i = 0; i < flow->f->ninsns; i++) {
         jit_regs_of(&flow->f->insns[i], &r);
@@ -432,7 +474,7 @@ bool jit_uniform_find(struct jit_uniform *u, const struct jit_flow *flow, const 
         jit_uniform_free(u);
         return false;
     }
-    for (bool changed = true; changed || mark_unseen(u);) {
+    for (bool changed = true; changed || mark_unseen(u) || mark_parted(u);) {
         changed = find_pending(u, &next);
         if (changed)
             find_spared(u);
@@ -471,7 +513,8 @@ void jit_uniform_free(struct jit_uniform *u)
     free(u->patterns);
     free(u->pending);
     free(u->spared);
-    u->varying = u->seen = u->defined = NULL;
+    free(u->parted);
+    u->parted = u->varying = u->seen = u->defined = NULL;
     u->patterns = NULL;
     u->pending = u->spared = NULL;
 }

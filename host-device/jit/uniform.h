@@ -14,7 +14,8 @@ struct jit_uniform {
     uint8_t *seen, *defined; /* by register: it has a pattern already (1: one without lanes); some instruction writes it */
     struct jit_pattern *patterns; /* by register, where it is not varying */
     uint8_t row;             /* lanes of a row of the block, where there are several in a warp; else 0 */
-    bool together;           /* taken for granted: all lanes go the same way at every branch; code makes sure */
+    bool together;           /* taken for granted: all lanes go the same way at every branch but those 'parted'; code makes sure */
+    uint8_t *parted;         /* by block */
     bool guards;             /* results may be assumed not to wrap, where code makes sure (jit_guard) */
     uint32_t words;          /* of a set of blocks */
     uint64_t *pending;       /* by block: the blocks where lanes may wait while it runs. None: it runs for all lanes */
