@@ -145,6 +145,10 @@ LLVMValueRef emit_exp2(struct emit *e, LLVMValueRef x);
 void emit_operation(struct emit *e, LLVMValueRef lanes);
 /* The same as far as the call, and one result, as a vector (or scalar, where the register is one). */
 void emit_operation_call(struct emit *e, LLVMValueRef lanes);
+/* And where that is hardly ever done. */
+void emit_operation_aside(struct emit *e, LLVMValueRef lanes);
+/* Call env's function at this offset with env and so many numbers (i32, at most 2). keeps: it is one that leaves registers alone. */
+void emit_call_out(struct emit *e, size_t function, LLVMValueRef *numbers, unsigned n, bool keeps);
 LLVMValueRef emit_operation_result(struct emit *e, int32_t reg);
 /* What is before and behind the call; and the place of a register that operations know. */
 void emit_operation_operands(struct emit *e);

@@ -81,7 +81,7 @@ bool emit_divide(struct emit *e)
     from[0] = LLVMGetInsertBlock(e->b);
     LLVMBuildBr(e->b, join);
     LLVMPositionBuilderAtEnd(e->b, large);
-    emit_operation_call(e, e->mask);
+    emit_operation_aside(e, e->mask);
     both[1] = emit_operation_result(e, i->ops[0].reg);
     if (LLVMTypeOf(both[1]) != LLVMTypeOf(both[0]))
         both[1] = emit_splat(e, both[1]);

@@ -16,24 +16,18 @@
 
 /* ---- Calls out ---- */
 
-static LLVMValueRef env_function(struct emit *e, size_t offset)
-{
-    return LLVMBuildLoad2(e->b, e->ptr, emit_at(e, e->env, offset), "");
-}
-
 static void emit_end(struct emit *e, LLVMValueRef lanes)
 {
-    LLVMTypeRef params[2] = {e->ptr, e->i32};
-    LLVMValueRef args[2] = {e->env, lanes}, left;
+    LLVMValueRef left;
 
-    LLVMBuildCall2(e->b, LLVMFunctionType(e->none, params, 2, false), env_function(e, offsetof(struct jit_env, end)), args, 2, "");
+    emit_call_out(e, offsetof(struct jit_env, end), &lanes, 1, false);
     left = LLVMBuildAnd(e->b, LLVMBuildLoad2(e->b, e->i32, e->present, ""), LLVMBuildNot(e->b, lanes, ""), "");
     LLVMBuildStore(e->b, left, e->present);
 }
 
 static void emit_yield(struct emit *e)
 {
-    LLVMBuildCall2(e->b, LLVMFunctionType(e->none, &e->ptr, 1, false), env_function(e, offsetof(struct jit_env, yield)), &e->env, 1, "");
+    emit_call_out(e, offsetof(struct jit_env, keep_yield), NULL, 0, true);
     LLVMBuildStore(e->b, emit_i32(e, WARP_FUEL), e->fuel);
 }
 

@@ -7,11 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static LLVMValueRef function_at(struct emit *e, size_t offset)
-{
-    return LLVMBuildLoad2(e->b, e->ptr, emit_at(e, e->env, offset), "");
-}
-
 /* Only these lanes: other registers of other groups may lie in the same place. */
 static void save(struct emit *e, uint32_t reg, LLVMValueRef lanes)
 {
@@ -31,13 +26,10 @@ static void save(struct emit *e, uint32_t reg, LLVMValueRef lanes)
 
 static void park(struct emit *e, uint32_t insn, const uint64_t *live, LLVMValueRef lanes)
 {
-    LLVMTypeRef params[3] = {e->ptr, e->i32, e->i32};
-    LLVMValueRef args[3] = {e->env, emit_i32(e, insn), lanes};
-
     for (uint32_t k = 0; k < e->flow->words; k++)
         for (uint64_t m = live[k]; m; m &= m - 1)
             save(e, k * 64 + (uint32_t)__builtin_ctzll(m), lanes);
-    LLVMBuildCall2(e->b, LLVMFunctionType(e->none, params, 3, false), function_at(e, offsetof(struct jit_env, park)), args, 3, "");
+    emit_call_out(e, offsetof(struct jit_env, keep_park), (LLVMValueRef[]){emit_i32(e, insn), lanes}, 2, true);
 }
 
 static void park_at(struct emit *e, uint32_t q, LLVMValueRef lanes)
@@ -76,7 +68,7 @@ static void park_waiting(struct emit *e, uint32_t b, LLVMValueRef parked)
 
 static void leave(struct emit *e)
 {
-    LLVMBuildCall2(e->b, LLVMFunctionType(e->none, &e->ptr, 1, false), function_at(e, offsetof(struct jit_env, leave)), &e->env, 1, "");
+    emit_call_out(e, offsetof(struct jit_env, leave), NULL, 0, false);
     LLVMBuildRetVoid(e->b); /* leave() does not return */
 }
 

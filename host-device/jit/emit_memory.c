@@ -387,7 +387,7 @@ void access_end_way(struct emit *e, struct ways *w, bool vector)
 
 void access_operation_way(struct emit *e, const struct access *a, struct ways *w)
 {
-    emit_operation_call(e, e->mask);
+    emit_operation_aside(e, e->mask);
     for (unsigned k = 0; k < a->n && !a->store; k++)
         w->values[w->n][k] = emit_operation_result(e, a->data[k].reg);
     access_end_way(e, w, !a->store && jit_varies(e->u, a->data[0].reg));

@@ -30,14 +30,30 @@ void emit_operation_operands(struct emit *e)
         store_register(e, r.read[i]);
 }
 
-void emit_operation_call(struct emit *e, LLVMValueRef lanes)
+void emit_call_out(struct emit *e, size_t function, LLVMValueRef *numbers, unsigned n, bool keeps)
 {
     LLVMTypeRef params[3] = {e->ptr, e->i32, e->i32};
-    LLVMValueRef args[3] = {e->env, emit_i32(e, e->index), lanes}, fn;
+    LLVMValueRef args[3] = {e->env}, call;
+    static const char name[] = "no_caller_saved_registers";
 
+    for (unsigned k = 0; k < n; k++)
+        args[1 + k] = numbers[k];
+    call = LLVMBuildCall2(e->b, LLVMFunctionType(e->none, params, 1 + n, false),
+                          LLVMBuildLoad2(e->b, e->ptr, emit_at(e, e->env, function), ""), args, 1 + n, "");
+    if (keeps)
+        LLVMAddCallSiteAttribute(call, LLVMAttributeFunctionIndex, LLVMCreateStringAttribute(e->context, name, sizeof name - 1, "", 0));
+}
+
+void emit_operation_call(struct emit *e, LLVMValueRef lanes)
+{
     emit_operation_operands(e);
-    fn = LLVMBuildLoad2(e->b, e->ptr, emit_at(e, e->env, offsetof(struct jit_env, operation)), "");
-    LLVMBuildCall2(e->b, LLVMFunctionType(e->none, params, 3, false), fn, args, 3, "");
+    emit_call_out(e, offsetof(struct jit_env, operation), (LLVMValueRef[]){emit_i32(e, e->index), lanes}, 2, false);
+}
+
+void emit_operation_aside(struct emit *e, LLVMValueRef lanes)
+{
+    emit_operation_operands(e);
+    emit_call_out(e, offsetof(struct jit_env, keep_operation), (LLVMValueRef[]){emit_i32(e, e->index), lanes}, 2, true);
 }
 
 /* Where a register is a scalar, all lanes that ran have the same. */

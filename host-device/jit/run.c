@@ -13,6 +13,7 @@
 #include <xmmintrin.h>
 
 #include "interp/warp.h"
+#include "jit/keep.h"
 
 #define STACK_BYTES (1u << 20) /* touched as far as it is used */
 #define PAGE 4096u
@@ -385,6 +386,7 @@ static struct fiber *new_fiber(unsigned n)
     f = (struct fiber *)(stack + STACK_BYTES - FIBER_BYTES - n % COLOURS * COLOUR_BYTES);
     f->stack = stack;
     f->env = (struct jit_env){.operation = operation, .barrier = barrier, .end = end, .yield = yield, .park = park, .leave = leave};
+    jit_keep_set(&f->env);
     return f;
 }
 

@@ -35,16 +35,21 @@ struct jit_env {
     uint64_t field[JIT_ENV_FIELDS];
     /* Execute instruction i for the lanes of mask. Returns when they have gone through it, maybe after a while. */
     void (*operation)(struct jit_env *env, uint32_t i, uint32_t mask);
-    /* These lanes end, others do not: when the last do, code returns. */
-    void (*end)(struct jit_env *env, uint32_t mask);
-    /* All of the warp's lanes go through instruction i, a barrier for the whole block with this number. */
-    void (*barrier)(struct jit_env *env, uint32_t i, uint32_t mask, uint32_t number);
     /* Let other warps run. */
     void (*yield)(struct jit_env *env);
     /* The interpreter takes these lanes over at instruction i ... */
     void (*park)(struct jit_env *env, uint32_t i, uint32_t mask);
     /* ... and the warp with them: all have been parked. Does not return. */
     void (*leave)(struct jit_env *env);
+    /* The same, for ways that code hardly ever takes: all of its registers stay as they are, so that what it has in them at other
+     * times need not be anywhere else. */
+    void (*keep_operation)(struct jit_env *env, uint32_t i, uint32_t mask);
+    void (*keep_yield)(struct jit_env *env);
+    void (*keep_park)(struct jit_env *env, uint32_t i, uint32_t mask);
+    /* These lanes end, others do not: when the last do, code returns. */
+    void (*end)(struct jit_env *env, uint32_t mask);
+    /* All of the warp's lanes go through instruction i, a barrier for the whole block with this number. */
+    void (*barrier)(struct jit_env *env, uint32_t i, uint32_t mask, uint32_t number);
     uint32_t fresh;            /* code has not called for anything in this warp */
     uint32_t present;          /* lanes that have not ended, after an operation that calls a function */
     uint32_t polled;           /* set: code has looked at memory that others may change */

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Kernels whose lanes mostly stay together, and part here and there: thread 0 does something on the side, loops are left early, rounds
+ * differ. What they write is what the interpreter writes. */
+#include "interp_fixture.h"
+
+enum { WORDS = FX_BYTES / 4 };
+
+/* %ti: thread, %r1: warp, %r2: lane, %r3 and %r4: numbers of the input, %r30 and %r31: results. */
+#define HEAD \
+    "shr.u32 %r1, %ti, 5; and.b32 %r2, %ti, 31; ld.global.u32 %r3, [%in]; ld.global.u32 %r4, [%in+4]; mov.u32 %r30, 0; mov.u32 %r31, 1;\n"
+#define OUT "mul.wide.u32 %rd9, %gi, 8; add.u64 %rd9, %rd9, %out; st.global.v2.u32 [%rd9], {%r30, %r31};"
+/* Rounds of a loop over the input, 32 words a round: a pointer for all lanes, and a sum. */
+#define BEGIN "mul.wide.u32 %rd2, %ti, 4; add.u64 %rd1, %in, %rd2; mov.u32 %r10, 0;\n"
+#define ROUND "ld.global.u32 %r20, [%rd1+64]; mad.lo.u32 %r30, %r30, 31, %r20; add.u64 %rd1, %rd1, 128; add.u32 %r10, %r10, 1;\n"
+#define AGAIN "setp.lt.u32 %p1, %r10, %r3; @%p1 bra L;\n"
+
+static const struct {
+    const char *what, *body;
+} kernels[] = {
+    {"thread 0 on the side, then a loop",
+     HEAD "or.b32 %r5, %r1, %r2; setp.ne.u32 %p2, %r5, 0; @%p2 bra S; ld.global.u32 %r31, [%in+8];\nS:\n" BEGIN "L: " ROUND AGAIN OUT},
+    {"some lanes on the side in each round", HEAD BEGIN "L: " ROUND "setp.gt.u32 %p2, %r2, %r10; @%p2 bra S; mad.lo.u32 %r31, %r31, 3, %r20;\nS: " AGAIN OUT},
+    {"two ways in each round",
+     HEAD BEGIN "L: " ROUND "and.b32 %r5, %r20, 1; setp.eq.u32 %p2, %r5, 0; @%p2 bra S; mad.lo.u32 %r31, %r31, 3, %r20; bra T;\n"
+     "S: xor.b32 %r31, %r31, %r20;\nT: " AGAIN OUT},
+    {"one way within another", HEAD BEGIN "L: " ROUND "setp.gt.u32 %p2, %r2, %r4; @%p2 bra S; add.u32 %r31, %r31, 1; setp.gt.u32 %p3, %r2, 3;\n"
+     "@%p3 bra T; mad.lo.u32 %r31, %r31, 5, %r20;\nT: xor.b32 %r31, %r31, %r10;\nS: " AGAIN OUT},
+    /* What is the same for all lanes, or has a pattern, and is not any more. */
+    {"some lanes count differently", HEAD BEGIN "mov.u32 %r11, 0;\nL: " ROUND "setp.ne.u32 %p2, %r2, %r4; @%p2 bra S; add.u32 %r11, %r11, 7;\nS: "
+     "add.u32 %r31, %r31, %r11;\n" AGAIN OUT},
+    {"some lanes go elsewhere", HEAD BEGIN "setp.lt.u32 %p2, %r2, %r4; @!%p2 bra S; add.u64 %rd1, %rd1, 256;\nS:\nL: " ROUND AGAIN OUT},
+    {"and come back", HEAD BEGIN "setp.lt.u32 %p2, %r2, %r4; @!%p2 bra S; add.u64 %rd1, %rd1, 256;\nS: add.u32 %r31, %r31, 2;\n"
+     "setp.lt.u32 %p2, %r2, %r4; @!%p2 bra T; sub.u64 %rd1, %rd1, 256;\nT:\nL: " ROUND AGAIN OUT},
+    /* Loops that lanes leave one by one, and one after that. */
+    {"lanes that leave early", HEAD BEGIN "add.u32 %r12, %r3, %r2; and.b32 %r12, %r12, 7;\nL: " ROUND
+     "setp.lt.u32 %p1, %r10, %r12; @%p1 bra L;\nmov.u32 %r10, 0;\nM: add.u32 %r31, %r31, %r30; " ROUND "setp.lt.u32 %p1, %r10, %r3; @%p1 bra M;\n" OUT},
+    {"a loop in a loop that lanes leave early", HEAD BEGIN "mov.u32 %r13, 0;\nM: mov.u32 %r10, 0; add.u32 %r12, %r2, %r13; and.b32 %r12, %r12, 3;\n"
+     "L: " ROUND "setp.lt.u32 %p1, %r10, %r12; @%p1 bra L;\nmov.u64 %rd3, %in; mad.wide.u32 %rd1, %r13, 128, %rd3; add.u64 %rd1, %rd1, %rd2;\n"
+     "add.u32 %r13, %r13, 1; setp.lt.u32 %p2, %r13, %r3; @%p2 bra M;\n" OUT},
+    {"a loop that begins where lanes ended", HEAD "setp.eq.u32 %p2, %r2, %r4; @%p2 ret;\n" BEGIN "L: " ROUND AGAIN OUT},
+    {"lanes that end on the way", HEAD BEGIN "L: " ROUND "setp.gt.u32 %p2, %r10, %r4; setp.eq.u32 %p3, %r2, 5; and.pred %p2, %p2, %p3; @%p2 bra X;\n"
+     AGAIN OUT " ret;\nX: mul.wide.u32 %rd9, %gi, 8; add.u64 %rd9, %rd9, %out; st.global.u32 [%rd9], %r10;"},
+    {"lanes that meet after a side way", HEAD BEGIN "L: " ROUND "setp.gt.u32 %p2, %r2, %r4; @%p2 bra S; mad.lo.u32 %r31, %r31, 3, %r20;\n"
+     "S: shfl.sync.bfly.b32 %r6, %r31, 1, 31, -1; add.u32 %r31, %r31, %r6;\n" AGAIN OUT},
+    {"the last store of one lane", HEAD BEGIN "L: " ROUND AGAIN "setp.ne.u32 %p2, %r2, 0; @%p2 bra S; " OUT "\nS: ret;"},
+};
+
+static void same(const char *what, const char *body, uint32_t block, uint32_t rounds, uint32_t lane)
+{
+    static uint32_t want[WORDS];
+    bool first, second;
+
+    fx_setup();
+    fx.quiet = true;
+    for (uint32_t k = 0; k < WORDS; k++)
+        fx_in[k] = k * 2654435761u;
+    fx_in[0] = rounds;
+    fx_in[1] = lane;
+    fx_interprets = true;
+    first = fx_run(body, .block = block);
+    memcpy(want, fx_out, sizeof want);
+    fx_interprets = false;
+    fx_report.why[0] = 0;
+    second = fx_run(body, .block = block);
+    ok(first && second && !fx_report.why[0] && !memcmp(want, fx_out, sizeof want), "%s: %u threads, %u rounds, lane %u", what, block, rounds, lane);
+}
+
+int main(void)
+{
+    static const uint32_t blocks[] = {32, 64, 40}, lanes[] = {0, 5, 31, 40};
+
+    for (unsigned k = 0; k < sizeof kernels / sizeof *kernels; k++)
+        for (unsigned n = 0; n < 4; n++)
+            same(kernels[k].what, kernels[k].body, blocks[n % 3], 1 + 3 * n, lanes[n]);
+    return tap_done();
+}
