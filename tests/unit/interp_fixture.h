@@ -49,7 +49,7 @@ static struct {
 
 struct fx_launch {
     const char *before;   /* module-level text before the entry */
-    uint32_t grid, block, block_y, cluster, shared;
+    uint32_t grid, grid_y, grid_z, block, block_y, block_z, cluster, shared;
     bool cooperative, keep_out;
     uint64_t workspace;
     const volatile uint32_t *cancel;
@@ -114,7 +114,8 @@ static inline bool fx_run_(const char *body, const struct fx_launch *x)
 {
     static const struct vg_binding binding = {FX_DATA, FX_DATA + FX_BYTES};
     uint64_t params[2] = {FX_OUT, FX_IN};
-    struct vg_launch launch = {.grid = {x->grid ? x->grid : 1, 1, 1}, .block = {x->block ? x->block : 32, x->block_y ? x->block_y : 1, 1},
+    struct vg_launch launch = {.grid = {x->grid ? x->grid : 1, x->grid_y ? x->grid_y : 1, x->grid_z ? x->grid_z : 1},
+                               .block = {x->block ? x->block : 32, x->block_y ? x->block_y : 1, x->block_z ? x->block_z : 1},
                                .cluster = {x->cluster ? x->cluster : 1, 1, 1}, .dynamic_shared = x->shared, .params = params, .param_size = sizeof params,
                                .grid_id = 7, .cooperative = x->cooperative, .grid_workspace = x->workspace, .sm_count = 4,
                                .cancel = x->cancel, .print = fx_print};
