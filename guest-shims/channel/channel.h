@@ -93,6 +93,8 @@ struct vgpu_channel {
 
 int vgpu_channel_open(struct vgpu_channel *channel, struct vgpu_device *device);
 void vgpu_channel_close(struct vgpu_channel *channel);
+/* As close, but what it maps stays: for a process that ends, whose other threads may still look. */
+void vgpu_channel_leave(struct vgpu_channel *channel);
 /* The same on memory that the caller has mapped (CHANNEL_SIZE bytes): what vgpu_channel_open uses, and tests. */
 void vgpu_channel_init(struct vgpu_channel *channel, struct vgpu_device *device, void *memory);
 

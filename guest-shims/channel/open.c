@@ -79,12 +79,17 @@ int vgpu_channel_open(struct vgpu_channel *channel, struct vgpu_device *device)
     return status;
 }
 
+void vgpu_channel_leave(struct vgpu_channel *channel)
+{
+    channel->control->guest_comm[0] = 0; /* in order: hostd does not warn of work that is still queued */
+    channel->device->transport->close(channel->device);
+}
+
 void vgpu_channel_close(struct vgpu_channel *channel)
 {
     if (!channel->status)
         vgpu_drain_print(channel);
-    channel->control->guest_comm[0] = 0; /* left in order: hostd does not warn of work that is still queued */
-    channel->device->transport->close(channel->device);
+    vgpu_channel_leave(channel);
     munmap(channel->control, VGPU_CHANNEL_SIZE);
     channel->control = NULL;
 }

@@ -33,7 +33,7 @@ __attribute__((destructor)) static void end(void)
     vgpu_driver.open = false;
     vgpu_defer_stop();
     vgpu_drain_print(&vgpu_driver.channel);
-    vgpu_driver.device.transport->close(&vgpu_driver.device);
+    vgpu_channel_leave(&vgpu_driver.channel);
 }
 
 uint64_t vgpu_new_id(void)

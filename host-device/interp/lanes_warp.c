@@ -21,8 +21,9 @@ static inline void permute_lanes(uint32_t *out, const uint32_t *src, const uint3
 #endif
 }
 
-/* shfl: operand c holds the clamp in bits 0-4 and the segment mask in bits 8-12. A lane whose source is outside its segment,
- * or does not take part (the ISA leaves that open), reads itself. */
+/* shfl: operand c holds the clamp in bits 0-4 and the segment mask in bits 8-12. A lane whose source is outside its segment
+ * reads itself; one whose source does not take part reads 0, which the ISA leaves open: GPUs do so, and reductions over the
+ * first few lanes of a warp count on it. */
 #define SHFL(name, SOURCE, IN_RANGE) \
     static void name(const struct lane_args *args) \
     { \
@@ -33,13 +34,13 @@ static inline void permute_lanes(uint32_t *out, const uint32_t *src, const uint3
             const uint32_t first = lane & segment; \
             const int32_t last = (int32_t)(first | (clamp & ~segment)), j = (int32_t)(SOURCE); \
             (void)b, (void)first; \
-            const uint32_t in = (IN_RANGE), source = in ? (uint32_t)j : lane; \
-            from[l] = args->mask >> (source & 31) & 1 ? source : lane; \
+            const uint32_t in = (IN_RANGE); \
+            from[l] = (in ? (uint32_t)j : lane) & 31; \
             in; \
         })); \
         if (d) { \
             permute_lanes(value, args->s[0], from); \
-            LANE_STORE(args->mask, d, value[l]); \
+            LANE_STORE(args->mask, d, value[l] & -(args->mask >> from[l] & 1)); \
         } \
         lane_set_pred(args->mask, args->d[1], inside); \
     }

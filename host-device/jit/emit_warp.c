@@ -55,9 +55,9 @@ static bool shuffle(struct emit *e)
     }
     pattern = LLVMConstVector(from, VG_WARP);
     r = LLVMBuildShuffleVector(e->b, a, a, pattern, "");
-    there = emit_lanes(e, e->mask); /* a lane that has ended gives nothing: its reader keeps its own */
+    there = emit_lanes(e, e->mask); /* a lane that has ended gives 0 */
     there = LLVMBuildShuffleVector(e->b, there, there, pattern, "");
-    r = LLVMBuildSelect(e->b, there, r, a, "");
+    r = LLVMBuildSelect(e->b, there, r, emit_const(e, 32, 0), "");
     emit_result(e, &i->ops[0], r);
     emit_result(e, &i->dst2, LLVMConstVector(inside, VG_WARP));
     return true;
@@ -86,14 +86,13 @@ static bool shuffle_by(struct emit *e)
     inside = LLVMBuildICmp(e->b, i->mode == PTX_mode_up ? LLVMIntSGE : LLVMIntSLE, j, last, "");
     from = LLVMBuildSelect(e->b, inside, j, own, "");
     there = LLVMBuildLShr(e->b, emit_splat(e, e->mask), LLVMBuildAnd(e->b, from, emit_const(e, 32, 31), ""), "");
-    there = LLVMBuildAnd(e->b, there, emit_const(e, 32, 1), "");
-    from = LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntNE, there, emit_const(e, 32, 0), ""), from, own, "");
+    there = LLVMBuildTrunc(e->b, there, emit_vector(e->i1), "");
     for (unsigned h = 0; h < 2; h++) {
         V args[3] = {emit_part(e, a, 0, 16), emit_part(e, from, 16 * h, 16), emit_part(e, a, 16, 16)};
 
         halves[h] = emit_call(e, "llvm.x86.avx512.vpermi2var.d.512", NULL, 0, args, 3);
     }
-    emit_result(e, &i->ops[0], emit_join(e, halves, 2));
+    emit_result(e, &i->ops[0], LLVMBuildSelect(e->b, there, emit_join(e, halves, 2), emit_const(e, 32, 0), ""));
     emit_result(e, &i->dst2, inside);
     return true;
 }

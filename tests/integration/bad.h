@@ -246,6 +246,8 @@ static inline void bad_end(void)
 {
     char path[80];
 
+    if (getpid() != hostd_starter)
+        return;
     unlink(bad_log);
     snprintf(path, sizeof path, "%s/hostd.sock", hostd_dir); /* a killed hostd leaves it */
     unlink(path);

@@ -87,6 +87,18 @@ static void kill_subject(struct subject *s)
     ok(log_names("channel 1", "closed"), "the log says so");
 }
 
+/* Whether hostd has warned, from there on in the log, of a client that left its work behind. */
+static bool warned(off_t from)
+{
+    static char text[1 << 16];
+    int fd = open(bad_log, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : pread(fd, text, sizeof text - 1, from);
+
+    close(fd);
+    text[n > 0 ? n : 0] = 0;
+    return strstr(text, "while it was at work");
+}
+
 /* ---- What they do ---- */
 
 static int endless(void)
@@ -98,6 +110,16 @@ static int endless(void)
     say();
     CU(cuCtxSynchronize)();
     return 2;
+}
+
+/* Leaves a kernel that does not end behind, but by exit(). */
+static int leaver(void)
+{
+    if (bad_launch(&self, "forever", 0, 0))
+        return 1;
+    say();
+    hear();
+    exit(0);
 }
 
 /* Launches, copies and allocations without end, killed somewhere in them. */
@@ -285,9 +307,19 @@ int main(int argc, char **argv)
     wanted_free = (size_t)bad_run(measure);
     ok(wanted_free >= 1 && wanted_free < 90, "%zu GiB are free at first", wanted_free);
 
+    off_t log_start = bad_log_seen;
+    s = subject(leaver);
+    tell(&s);
+    is_u64(end_of(&s), 0, "a client exits while its kernel runs");
+    ok(log_names("channel 1", "closed"), "the log says that it left");
+    ok(!warned(log_start), "but not that it left its work behind: it was not killed");
+    others_go_on();
+
+    log_start = bad_log_seen;
     s = subject(endless);
     ok(witness_works(), "a kernel that never ends keeps nobody else from working");
     kill_subject(&s);
+    ok(warned(log_start), "which also says that it was at work");
     others_go_on();
 
     s = subject(busy);

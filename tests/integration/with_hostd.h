@@ -13,11 +13,13 @@
 #include <time.h>
 #include <unistd.h>
 
-static pid_t hostd_pid;
+static pid_t hostd_pid, hostd_starter; /* children that exit leave it running */
 static char hostd_dir[] = "/tmp/vgpu-test-XXXXXX";
 
 __attribute__((unused)) static void stop_hostd(void)
 {
+    if (getpid() != hostd_starter)
+        return;
     if (hostd_pid > 0) {
         kill(hostd_pid, SIGTERM);
         waitpid(hostd_pid, NULL, 0);
@@ -57,6 +59,7 @@ __attribute__((unused)) static void start_hostd(const char *program, const char 
     }
     for (int i = 0; i < 1000 && !hostd_answers(path); i++)
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    hostd_starter = getpid();
     atexit(stop_hostd);
 }
 

@@ -45,9 +45,9 @@ static void shfl(const struct ptx_insn *insn)
         case PTX_mode_bfly: j = lane ^ b; inside = j <= last; break;
         default: j = first | (b & ~segment); inside = j <= last;
         }
-        if (!inside || !in_mask((unsigned)j))
+        if (!inside)
             j = lane;
-        expect((unsigned)lane, st.s[0].u32[j]);
+        expect((unsigned)lane, in_mask((unsigned)j) ? st.s[0].u32[j] : 0);
         expect_pred(&st.want_p, (unsigned)lane, inside);
     }
 }

@@ -144,7 +144,7 @@ static void votes(const struct split *s)
 
 /* ---- shfl ---- */
 
-/* shfl with segments of 32 >> 'halvings' lanes whose sources are on the lane's own side. */
+/* shfl among the lanes of a side; from a lane of the other side, which does not take part, comes 0. */
 static void shuffle(const struct split *s, const char *mode, unsigned by, unsigned c)
 {
     ENTRY(.name = own_text("shfl_%s_%u_%x_%s", mode, by, c, s->name), .nout = 2,
@@ -168,7 +168,8 @@ static void shuffle(const struct split *s, const char *mode, unsigned by, unsign
             j = min | (by & ~segment & 31);
             in = j <= max;
         }
-        OUT(0) = operand(s, own.in, own.i - l + (in ? j : l), 32);
+        j = in ? j : l;
+        OUT(0) = side(s, l) >> j & 1 ? operand(s, own.in, own.i - l + j, 32) : 0;
         OUT(1) = in;
     }
 }
@@ -185,7 +186,11 @@ static void shuffles(void)
         shuffle(odd, "bfly", 2 * by, 0x1f);
         shuffle(odd, "up", 2 * by, 0);
         shuffle(odd, "down", 2 * by, 0x1f);
+        shuffle(half, "down", by, 0x1f);
     }
+    shuffle(odd, "bfly", 1, 0x1f);
+    shuffle(half, "bfly", 16, 0x1f);
+    shuffle(pairs, "idx", 3, 0x1f);
     shuffle(pairs, "bfly", 1, 0x1f);
     shuffle(pairs, "bfly", 12, 0x1f);
     shuffle(pairs, "down", 4, 0x1f);
