@@ -25,6 +25,19 @@ struct emit_copy {
     bool stays;                  /* no lane ends before the others, and there are 32 */
 };
 
+/* What has been asked for in a block so far, from address registers that still hold what they held. */
+#define EMIT_ASKED 8
+struct emit_asked {
+    const struct jit_uniform *copy;
+    uint32_t block, next;        /* instructions before that one have been looked at */
+    struct emit_asked_lines {
+        int32_t reg;
+        unsigned row;
+        int64_t from, to;
+    } list[EMIT_ASKED];
+    unsigned turn;
+};
+
 struct emit {
     LLVMContextRef context;
     LLVMModuleRef module;
@@ -44,6 +57,8 @@ struct emit {
     uint8_t *flushed;            /* by register: it never holds a subnormal f32 */
     uint8_t *raw;                /* by register: its variable may hold NaNs that are not the hardware's (flushed.h) */
     bool daz;                    /* the CPU takes subnormal operands for zeros; a raw and flushed register's variable may hold some */
+    LLVMValueRef *growth;        /* by register: variable (i64), by how much it grows from block to block (emit_ahead.c); NULL: not known */
+    struct emit_asked asked;
     bool *read;                  /* by register: some instruction reads it */
     const struct ptx_insn **constant; /* by register: its one definition, where that moves an immediate; else NULL */
     LLVMValueRef *waiting;       /* by block that is not whole: variable, the lanes that are to run there */
@@ -194,7 +209,16 @@ void emit_leave_behind(struct emit *e);
 /* From the start of block 'to', where lanes wait, on. */
 void emit_leave_edge(struct emit *e, uint32_t to);
 
+/* ---- emit_ahead.c: what the next block will load ---- */
+void emit_ahead_begin(struct emit *e);
+/* Before the instruction is emitted. */
+void emit_ahead_insn(struct emit *e);
+/* From 'low' on (pointer), so many bytes are about to be loaded; that is this register, in this row, plus what is known here. */
+void emit_ahead(struct emit *e, int32_t reg, unsigned row, int64_t offset, LLVMValueRef low, uint64_t span);
+
 /* ---- emit_flow.c ---- */
+/* A variable of the function. */
+LLVMValueRef emit_variable(struct emit *e, LLVMTypeRef type, LLVMValueRef initial);
 /* The whole function, from analyses to LLVM IR. */
 void emit_function(struct emit *e);
 

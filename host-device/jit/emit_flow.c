@@ -423,6 +423,7 @@ static void emit_insn(struct emit *e)
 
     e->guard = NULL;
     e->mask = e->block_mask;
+    emit_ahead_insn(e);
     if (e->insn->op == PTX_OP_bra || e->insn->op == PTX_OP_ret || e->insn->op == PTX_OP_exit || is_nothing(e->insn))
         return;
     if (e->insn->guard >= 0) {
@@ -477,7 +478,7 @@ static void emit_body(struct emit *e, uint32_t b)
 
 /* ---- The start ---- */
 
-static LLVMValueRef variable(struct emit *e, LLVMTypeRef type, LLVMValueRef initial)
+LLVMValueRef emit_variable(struct emit *e, LLVMTypeRef type, LLVMValueRef initial)
 {
     LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
     LLVMValueRef v;
@@ -513,7 +514,7 @@ static void declare_registers(struct emit *e)
                     type = LLVMArrayType2(type, VG_WARP / jit_row(e->u, reg));
                 e->constant[reg] = e->var[reg] ? NULL : moved_constant(&e->f->insns[i]);
                 if (!e->var[reg])
-                    e->var[reg] = variable(e, type, LLVMConstNull(type));
+                    e->var[reg] = emit_variable(e, type, LLVMConstNull(type));
             }
         }
 }
@@ -614,7 +615,7 @@ static void declare(struct emit *e)
     for (uint32_t b = 0; b < e->flow->n; b++) {
         e->at[b] = emit_block(e, "b");
         if (!jit_is_whole(e->u, b))
-            e->waiting[b] = variable(e, e->i32, emit_i32(e, 0));
+            e->waiting[b] = emit_variable(e, e->i32, emit_i32(e, 0));
     }
 }
 
@@ -629,7 +630,7 @@ void emit_function(struct emit *e)
         set_mode(e);
     if (takes_all(e, threads)) {
         e->over = emit_block(e, "over");
-        e->warp = variable(e, e->i64, e->field[JIT_ENV_warp]);
+        e->warp = emit_variable(e, e->i64, e->field[JIT_ENV_warp]);
     }
     LLVMBuildBr(e->b, warp);
     LLVMPositionBuilderAtEnd(e->b, warp);
@@ -638,13 +639,14 @@ void emit_function(struct emit *e)
     e->field[JIT_ENV_frame] = warps_own(e, JIT_ENV_frame, JIT_ENV_warp_bytes);
     e->field[JIT_ENV_special] = warps_own(e, JIT_ENV_special, JIT_ENV_warp_bytes);
     e->field[JIT_ENV_local] = warps_own(e, JIT_ENV_local, JIT_ENV_local_bytes);
-    e->present = variable(e, e->i32, first_lanes(e, threads));
-    e->fuel = variable(e, e->i32, emit_i32(e, WARP_FUEL));
+    e->present = emit_variable(e, e->i32, first_lanes(e, threads));
+    e->fuel = emit_variable(e, e->i32, emit_i32(e, WARP_FUEL));
     declare(e);
     if (e->other.u) {
         change_copy(e);
         declare(e);
     }
+    emit_ahead_begin(e);
     LLVMBuildBr(e->b, e->at[0]);
     for (uint32_t b = 0; b < e->flow->n; b++)
         emit_body(e, b);
@@ -653,6 +655,7 @@ void emit_function(struct emit *e)
     if (!e->other.u)
         return;
     change_copy(e);
+    e->growth = NULL;
     for (uint32_t b = 0; b < e->flow->n; b++)
         emit_body(e, b);
 }

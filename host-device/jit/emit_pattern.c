@@ -363,6 +363,8 @@ bool access_pattern(struct emit *e, struct access *a)
         store_all(e, a, &at);
     else
         load_all(e, a, &at, w.values[0]);
+    for (unsigned r = 0; !a->store && !a->shared && r < VG_WARP / p.lanes; r++)
+        emit_ahead(e, e->insn->ops[1].reg, r, (int64_t)a->plus - p.first[r], at.low[r], p.span[r]);
     access_end_way(e, &w, true);
     LLVMBuildBr(e->b, w.join);
     if (some) {

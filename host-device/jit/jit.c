@@ -71,8 +71,10 @@ static void *compile(const struct interp_kernel *k, const struct jit_uniform *u,
     const struct jit_flow *w = u->flow;
     struct emit e = {.u = u, .flow = w, .f = w->f, .k = k, .func = k->entry, .shape = *shape,
                      .why = report->why, .why_size = sizeof report->why, .lists_operations = wants('l')};
+    LLVMValueRef *growth = calloc(w->f->nregs + 1, sizeof *growth);
     void *image = NULL;
 
+    e.growth = growth;
     e.var = calloc(w->f->nregs + 1, sizeof *e.var);
     e.read = calloc(w->f->nregs + 1, sizeof *e.read);
     e.constant = calloc(w->f->nregs + 1, sizeof *e.constant);
@@ -86,7 +88,7 @@ static void *compile(const struct interp_kernel *k, const struct jit_uniform *u,
     e.other.at = calloc(w->n + 1, sizeof *e.other.at);
     e.next.list = calloc(w->n + 2, sizeof *e.next.list);
     e.spins = calloc(w->n_loops + 1, sizeof *e.spins);
-    if (e.var && e.read && e.flushed && e.raw && e.constant && e.waiting && e.at && e.next.list && e.spins && e.other.var &&
+    if (growth && e.var && e.read && e.flushed && e.raw && e.constant && e.waiting && e.at && e.next.list && e.spins && e.other.var &&
         e.other.waiting && e.other.at && jit_find_spins(u, e.spins) && jit_raw_find(w->f, e.raw)) {
         jit_flushed_find(w->f, e.flushed);
         e.daz = jit_all_flush(w->f, e.flushed);
@@ -95,6 +97,7 @@ static void *compile(const struct interp_kernel *k, const struct jit_uniform *u,
         snprintf(report->why, sizeof report->why, "out of memory");
     }
     report->operations = e.operations;
+    free(growth);
     free(e.var);
     free(e.read);
     free(e.flushed);
