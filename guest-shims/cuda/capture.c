@@ -13,6 +13,8 @@ struct vgpu_capture {
     struct CUstream_st *origin;
     struct CUstream_st **streams; /* all that take part */
     size_t stream_count;
+    struct CUgraphNode_st **left; /* where streams ended that were destroyed: to be joined like the others */
+    size_t left_count;
     int mode;
     const void *thread;
     bool invalid;
@@ -177,6 +179,7 @@ static void finish(struct vgpu_capture *capture)
     for (size_t i = 0; i < capture->stream_count; i++)
         leave(capture->streams[i]);
     free(capture->streams);
+    free(capture->left);
     free(capture);
 }
 
@@ -194,8 +197,15 @@ void vgpu_capture_stream_gone(struct CUstream_st *stream)
     if (capture && capture->origin == stream) {
         abandon(capture);
     } else if (capture) {
-        size_t out = 0;
-        capture->invalid = true;
+        size_t out = 0, count = capture->left_count + stream->tail_count;
+        struct CUgraphNode_st **grown = realloc(capture->left, (count + 1) * sizeof *grown);
+        if (grown) {
+            if (stream->tail_count)
+                memcpy(grown + capture->left_count, stream->tails, stream->tail_count * sizeof *grown);
+            capture->left = grown;
+            capture->left_count = count;
+        }
+        capture->invalid = capture->invalid || !grown;
         for (size_t i = 0; i < capture->stream_count; i++)
             if (capture->streams[i] != stream)
                 capture->streams[out++] = capture->streams[i];
@@ -467,6 +477,8 @@ static bool all_joined(const struct vgpu_capture *capture)
     for (size_t s = 0; s < capture->stream_count; s++)
         for (size_t t = 0; t < capture->streams[s]->tail_count; t++)
             joined = joined && capture->streams[s]->tails[t]->index;
+    for (size_t t = 0; t < capture->left_count; t++)
+        joined = joined && capture->left[t]->index;
     return joined;
 }
 

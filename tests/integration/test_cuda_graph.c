@@ -182,6 +182,24 @@ static void test_capture_errors(CUstream a, CUstream b)
     OK(launch_add(p, 1, b), "work on b");
     is_u64(cuStreamEndCapture(a, &graph), CUDA_ERROR_STREAM_CAPTURE_UNJOINED, "b did not join");
 
+    for (int joined = 0; joined < 2; joined++) {
+        CUstream helper;
+
+        OK(cuStreamCreate(&helper, 1), "a stream for the time of a capture");
+        OK(cuStreamBeginCapture_v2(a, CAPTURE_MODE_RELAXED), "capture");
+        OK(cuEventRecord(event, a), "fork");
+        OK(cuStreamWaitEvent(helper, event, 0), "to it");
+        OK(launch_add(p, 1, helper), "work on it");
+        OK(cuEventRecord(event, helper), "its end");
+        if (joined)
+            OK(cuStreamWaitEvent(a, event, 0), "joins");
+        OK(cuStreamDestroy_v2(helper), "destroyed while the capture goes on");
+        is_u64(cuStreamEndCapture(a, &graph), joined ? 0 : CUDA_ERROR_STREAM_CAPTURE_UNJOINED, "which %s",
+               joined ? "has all of it" : "lacks its work");
+        if (joined)
+            OK(cuGraphDestroy(graph), "destroy");
+    }
+
     OK(cuStreamBeginCapture_v2(a, CAPTURE_MODE_RELAXED), "capture");
     OK(cuStreamBeginCapture_v2(b, CAPTURE_MODE_RELAXED), "another");
     OK(cuEventRecord(event, a), "an event of one");
