@@ -7,16 +7,17 @@ extern __shared__ float dynamic[];
 
 /* ---- Matrices: c = a b, row by row, n by n; the products are added in the order of k ---- */
 
-KERNEL matmul_naive(const float *a, const float *b, float *c, u32 n)
+/* A batch of products: the third dimension goes from one to the next. */
+KERNEL matmul_naive(const float *a, const float *b, float *c, u32 n, u32 batch)
 {
-    u32 row = blockIdx.y * blockDim.y + threadIdx.y, column = blockIdx.x * blockDim.x + threadIdx.x;
+    u32 row = blockIdx.y * blockDim.y + threadIdx.y, column = blockIdx.x * blockDim.x + threadIdx.x, z = blockIdx.z * blockDim.z + threadIdx.z;
     float sum = 0;
 
-    if (row >= n || column >= n)
+    if (row >= n || column >= n || z >= batch)
         return;
     for (u32 k = 0; k < n; k++)
-        sum = __builtin_fmaf(a[row * n + k], b[k * n + column], sum);
-    c[row * n + column] = sum;
+        sum = __builtin_fmaf(a[(z * n + row) * n + k], b[k * n + column], sum);
+    c[(z * n + row) * n + column] = sum;
 }
 
 /* Any thread computes any element: the block's shape does not matter. */
@@ -47,6 +48,32 @@ KERNEL matmul_tiled(const float *a, const float *b, float *c, u32 n)
     }
     if (row < n && column < n)
         c[row * n + column] = sum;
+}
+
+/* The same tiles by a block of any shape: whoever is next loads and adds up an element. */
+KERNEL matmul_tiles(const float *a, const float *b, float *c, u32 n)
+{
+    __shared__ float as[16][16], bs[16][17], sums[16][16];
+    u32 row = blockIdx.y * 16, column = blockIdx.x * 16;
+
+    for (u32 i = linear_thread(); i < 256; i += threads())
+        sums[i / 16][i % 16] = 0;
+    for (u32 k0 = 0; k0 < n; k0 += 16) {
+        for (u32 i = linear_thread(); i < 256; i += threads()) {
+            u32 x = i % 16, y = i / 16;
+
+            as[y][x] = row + y < n && k0 + x < n ? a[(row + y) * n + k0 + x] : 0;
+            bs[y][x] = k0 + y < n && column + x < n ? b[(k0 + y) * n + column + x] : 0;
+        }
+        __syncthreads();
+        for (u32 i = linear_thread(); i < 256; i += threads())
+            for (u32 k = 0; k < 16; k++)
+                sums[i / 16][i % 16] = __builtin_fmaf(as[i / 16][k], bs[k][i % 16], sums[i / 16][i % 16]);
+        __syncthreads();
+    }
+    for (u32 i = linear_thread(); i < 256; i += threads())
+        if (row + i / 16 < n && column + i % 16 < n)
+            c[(row + i / 16) * n + column + i % 16] = sums[i / 16][i % 16];
 }
 
 /* Tiles in dynamic shared memory, as wide as the block, which is square; four results a thread. */
@@ -88,8 +115,23 @@ KERNEL matmul_wmma(const half *a, const half *b, float *c, u32 n)
     __hmma_m16n16k16_st_c_f32(c + row * n + column, fc, n, 0);
 }
 
-/* Tiles of 32 by 32, with a column of padding, in blocks of 32 by 8. */
+/* Tiles of 32 by 32, with a column of padding; whoever is next moves an element. */
 KERNEL transpose(const u32 *in, u32 rows, u32 columns, u32 *out)
+{
+    __shared__ u32 tile[32][33];
+    u32 left = blockIdx.x * 32, top = blockIdx.y * 32;
+
+    for (u32 i = linear_thread(); i < 1024; i += threads())
+        if (left + i % 32 < columns && top + i / 32 < rows)
+            tile[i / 32][i % 32] = in[(top + i / 32) * columns + left + i % 32];
+    __syncthreads();
+    for (u32 i = linear_thread(); i < 1024; i += threads())
+        if (top + i % 32 < rows && left + i / 32 < columns)
+            out[(left + i / 32) * rows + top + i % 32] = tile[i % 32][i / 32];
+}
+
+/* The same in blocks of 32 by 8. */
+KERNEL transpose_32x8(const u32 *in, u32 rows, u32 columns, u32 *out)
 {
     __shared__ u32 tile[32][33];
     u32 x = blockIdx.x * 32 + threadIdx.x, y = blockIdx.y * 32 + threadIdx.y;

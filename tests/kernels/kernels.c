@@ -8,13 +8,22 @@
 /* CUjit_option and CUfunction_attribute. */
 enum { JIT_ERROR_LOG = 5, JIT_ERROR_LOG_SIZE = 6, FUNCTION_MAX_DYNAMIC_SHARED = 8 };
 
-const struct shape block_shapes[] = {{1}, {31}, {32}, {33}, {96}, {256}, {1024}, {8, 4}, {5, 7}, {16, 16}, {32, 32}, {2, 3, 5}, {4, 4, 2}, {8, 4, 8}, {4, 4, 64}, {0}};
+const struct shape block_shapes[] = {{1}, {31}, {32}, {33}, {96}, {256}, {1024},
+                                     {1, 31}, {8, 4}, {3, 11}, {12, 8}, {16, 16}, {32, 32},
+                                     {1, 1, 31}, {4, 4, 2}, {3, 1, 11}, {4, 6, 4}, {8, 4, 8}, {4, 4, 64}, {0}};
+static const unsigned block_sizes[] = {1, 31, 32, 33, 96, 256, 1024};
+enum { SIZES = sizeof block_sizes / sizeof *block_sizes };
 const char *variant;
 CUmodule module;
 
 static void *library;
 static CUdeviceptr held[64];
 static unsigned holding;
+/* While a listed kernel runs: what its checks found. */
+static struct {
+    int listed;
+    unsigned checks, failed;
+} now;
 
 unsigned shape_count(struct shape s)
 {
@@ -121,6 +130,17 @@ static void print_value(const char *what, const void *p, size_t size)
         diag("  %s %#llx", what, value);
 }
 
+static int check(int held_true, const char *name)
+{
+    if (!now.listed)
+        return ok(held_true, "%s: %s", variant, name);
+    now.checks++;
+    now.failed += !held_true;
+    if (!held_true)
+        diag("%s", name);
+    return held_true;
+}
+
 int is_array(int launched, CUdeviceptr got, const void *want, size_t count, size_t size, const char *fmt, ...)
 {
     char name[160], *data = malloc(count * size);
@@ -137,7 +157,7 @@ int is_array(int launched, CUdeviceptr got, const void *want, size_t count, size
         for (size_t i = 0; i < count; i++)
             different += !!memcmp(data + i * size, expected + i * size, size);
     }
-    held_true = ok(launched && !different, "%s: %s", variant, name);
+    held_true = check(launched && !different, name);
     for (size_t i = 0, shown = 0; launched && i < count && shown < 3; i++)
         if (memcmp(data + i * size, expected + i * size, size)) {
             diag("element %zu of %zu (%u differ)", i, count, different);
@@ -157,7 +177,7 @@ int is_true(int held_true, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(name, sizeof name, fmt, ap);
     va_end(ap);
-    return ok(held_true, "%s: %s", variant, name);
+    return check(held_true, name);
 }
 
 u32 rnd(void)
@@ -185,6 +205,57 @@ static char *read_file(const char *path)
     return text;
 }
 
+/* ---- The listed kernels ---- */
+
+static unsigned dimensions(struct shape s)
+{
+    return s.z > 1 ? 3 : s.y > 1 ? 2 : 1;
+}
+
+static int run_listed(const struct listed *l, struct shape block)
+{
+    now.listed = 1;
+    now.checks = now.failed = 0;
+    l->run(block);
+    gpu_release();
+    now.listed = 0;
+    return ok(now.checks && !now.failed, "%s: %s, %u threads in %u-D blocks (%s)", variant, l->kernel, shape_count(block), dimensions(block),
+              shape_text(block));
+}
+
+/* A kernel with blocks of every shape; then a line of the matrix: for each size the dimensions that went well. */
+static unsigned run_shapes(const struct listed *l, char line[SIZES * 6 + 1])
+{
+    char cells[SIZES][4] = {""};
+    unsigned good = 0;
+
+    FOR_SHAPES(block)
+        for (unsigned s = 0; s < SIZES; s++)
+            if (shape_count(*block) == block_sizes[s] && run_listed(l, *block)) {
+                cells[s][strlen(cells[s])] = (char)('0' + dimensions(*block));
+                good++;
+            }
+    for (unsigned s = 0; s < SIZES; s++)
+        snprintf(line + 6 * s, 7, "%6.3s", cells[s]);
+    return good;
+}
+
+static void run_list(void)
+{
+    enum { LISTED_MAX = 32, SHAPES = sizeof block_shapes / sizeof *block_shapes - 1 };
+    static char lines[LISTED_MAX][SIZES * 6 + 1];
+    unsigned n = 0, good = 0;
+
+    for (; listed[n].kernel && n < LISTED_MAX; n++)
+        good += run_shapes(&listed[n], lines[n]);
+    if (!n)
+        return;
+    diag("%-18s threads:     1    31    32    33    96   256  1024", variant);
+    for (unsigned i = 0; i < n; i++)
+        diag("%-26s %s  %s", listed[i].kernel, lines[i], listed[i].what);
+    ok(good == n * SHAPES, "%s: %u kernels with blocks of %u sizes in 1, 2 and 3 dimensions: %u of %u", variant, n, (unsigned)SIZES, good, n * SHAPES);
+}
+
 /* Files are called group-VARIANT.ptx. */
 static void run_file(const char *path)
 {
@@ -199,6 +270,7 @@ static void run_file(const char *path)
     variant = name;
     status = text ? CU(cuModuleLoadDataEx)(&module, text, 2, (void *)options, values) : -1;
     if (ok(!status, "%s: the module loads", variant)) {
+        run_list();
         kernels_test();
         must(CU(cuModuleUnload)(module), "cuModuleUnload");
     } else
@@ -206,8 +278,41 @@ static void run_file(const char *path)
     free(text);
 }
 
+/* With VGPU_ENGINE=jit and VGPU_LOG=debug:FILE: what the executor has logged of code, after what the file held before. */
+static const char *log_path(void)
+{
+    const char *engine = getenv("VGPU_ENGINE"), *log = getenv("VGPU_LOG");
+
+    return engine && !strcmp(engine, "jit") && log && !strncmp(log, "debug:", 6) ? log + 6 : NULL;
+}
+
+static unsigned count(const char *text, const char *what)
+{
+    unsigned n = 0;
+
+    for (const char *p = text; (p = strstr(p, what)); p++)
+        n++;
+    return n;
+}
+
+static void check_compiled(size_t before)
+{
+    char *text = read_file(log_path());
+    const char *here = text && strlen(text) >= before ? text + before : "", *left = strstr(here, " stays with the interpreter");
+    unsigned compiled = count(here, "came from the compiler"), cached = count(here, "came from the cache");
+
+    if (left) {
+        while (left > here && left[-1] != '\n')
+            left--;
+        diag("%.*s", (int)strcspn(left, "\n"), left);
+    }
+    ok(!left && compiled + cached, "compiled code ran: %u kernels for blocks of one shape from the compiler, %u from the cache, none interpreted", compiled, cached);
+    free(text);
+}
+
 int main(int argc, char **argv)
 {
+    size_t logged = 0;
     const char *require = getenv("VGPU_REQUIRE");
     CUcontext context;
 
@@ -223,10 +328,18 @@ int main(int argc, char **argv)
         printf("Bail out! %s\n", dlerror());
         return 1;
     }
+    if (log_path()) {
+        char *text = read_file(log_path());
+
+        logged = text ? strlen(text) : 0;
+        free(text);
+    }
     must(CU(cuInit)(0), "cuInit");
     must(CU(cuDevicePrimaryCtxRetain)(&context, 0), "cuDevicePrimaryCtxRetain");
     must(CU(cuCtxSetCurrent)(context), "cuCtxSetCurrent");
     for (int i = 1; i < argc; i++)
         run_file(argv[i]);
+    if (log_path())
+        check_compiled(logged);
     return tap_done();
 }

@@ -11,6 +11,7 @@
 #include "cuda/cuda_abi.h"
 #include "cuda_api.h"
 #include "both.h"
+#include "listed.h"
 
 struct shape {
     unsigned x, y, z;
@@ -22,11 +23,21 @@ unsigned shape_count(struct shape s);
 /* A shape in words, in one of a few static buffers. */
 const char *shape_text(struct shape s);
 
-/* One, two and three dimensions; whole warps, short ones and several. Ends with {0}. */
+/* Blocks of 1, 31, 32, 33, 96, 256 and 1024 threads, each in one, two and three dimensions (one thread has but one shape). Ends
+ * with {0}. */
 extern const struct shape block_shapes[];
 #define FOR_SHAPES(s) for (const struct shape *s = block_shapes; s->x; s++)
 
-/* The group's tests, with a PTX file loaded. */
+/* A kernel of listed.h, which runs with each of these: its checks with blocks of one shape are one test. Memory is released between
+ * them. */
+struct listed {
+    const char *kernel, *what;
+    void (*run)(struct shape block);
+};
+#define LISTED_ROW(kernel, what) {#kernel, what, kernel},
+/* The group's, up to one without a name. */
+extern const struct listed listed[];
+/* The group's other tests. Both with a PTX file loaded. */
 void kernels_test(void);
 /* How the loaded file was compiled, e.g. "O0-sm_70". */
 extern const char *variant;
@@ -47,7 +58,7 @@ int gpu_launch(const char *kernel, struct shape grid, struct shape block, unsign
 #define LAUNCH(kernel, grid, block, shared, ...) gpu_launch(kernel, grid, block, shared, 0, (void *[]){__VA_ARGS__})
 #define LAUNCH_COOPERATIVE(kernel, grid, block, shared, ...) gpu_launch(kernel, grid, block, shared, 1, (void *[]){__VA_ARGS__})
 
-/* One test: COUNT elements of SIZE bytes at a device address are those of WANT, bit for bit; the first that differ are named. */
+/* One test, or a part of a listed one: COUNT elements of SIZE bytes at a device address are those of WANT, bit for bit; the first that differ are named. */
 __attribute__((format(printf, 6, 7))) int is_array(int launched, CUdeviceptr got, const void *want, size_t count, size_t size, const char *fmt, ...);
 #define IS_ARRAY(launched, got, want, count, ...) is_array(launched, got, want, count, sizeof *(want), __VA_ARGS__)
 

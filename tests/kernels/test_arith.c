@@ -332,6 +332,8 @@ static void digests(void)
     gpu_release();
 }
 
+const struct listed listed[] = {{0}};
+
 void kernels_test(void)
 {
     ints64();

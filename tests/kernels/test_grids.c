@@ -29,28 +29,38 @@ static void multiply(const float *a, const float *b, float *c, u32 n)
         }
 }
 
+/* Each size of matrix, by a kernel that takes (a, b, c, n) and more. */
+#define PRODUCTS(kernel, grid, batch_) \
+    static void kernel(struct shape block) \
+    { \
+        static const u32 sizes[] = {1, 16, 37, 48}; \
+        for (unsigned s = 0; s < sizeof sizes / sizeof *sizes; s++) { \
+            u32 n = sizes[s], batch = batch_, all = n * n * batch; \
+            float *a = floats(all), *b = floats(n * n), *want = malloc(all * 4); \
+            CUdeviceptr at_a = gpu_copy(a, all * 4), at_b = gpu_copy(b, n * n * 4), to = gpu_zeros(all * 4); \
+            for (u32 z = 0; z < batch; z++) \
+                multiply(a + z * n * n, b, want + z * n * n, n); \
+            IS_ARRAY(LAUNCH(#kernel, grid, block, 0, &at_a, &at_b, &to, &n, &batch), to, want, all, "products of %u by %u", n, n); \
+            free(a); \
+            free(b); \
+            free(want); \
+        } \
+    }
+PRODUCTS(matmul_naive, SHAPE(up(n, block.x), up(n, block.y ? block.y : 1), up(batch, block.z ? block.z : 1)), 3)
+PRODUCTS(matmul_strided, SHAPE(2, 2), 1)
+PRODUCTS(matmul_tiles, SHAPE(up(n, 16), up(n, 16)), 1)
+
+/* Kernels for some shapes alone. */
 static void matrices(void)
 {
     static const u32 sizes[] = {1, 16, 37, 48};
 
     for (unsigned s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-        static const struct shape flat[] = {{32, 1}, {1, 32}, {31, 2}, {16, 16}, {33, 3}, {32, 32}, {96, 8}};
         u32 n = sizes[s];
         float *a = floats(n * n), *b = floats(n * n), *want = malloc(n * n * 4);
-        CUdeviceptr at_a = gpu_copy(a, n * n * 4), at_b = gpu_copy(b, n * n * 4), to;
+        CUdeviceptr at_a = gpu_copy(a, n * n * 4), at_b = gpu_copy(b, n * n * 4), to = gpu_zeros(n * n * 4);
 
         multiply(a, b, want, n);
-        for (unsigned f = 0; f < sizeof flat / sizeof *flat; f++) {
-            to = gpu_zeros(n * n * 4);
-            IS_ARRAY(LAUNCH("matmul_naive", SHAPE(up(n, flat[f].x), up(n, flat[f].y)), flat[f], 0, &at_a, &at_b, &to, &n), to, want, n * n,
-                "naive matmul of %u, blocks of %s", n, shape_text(flat[f]));
-        }
-        FOR_SHAPES(block) {
-            to = gpu_zeros(n * n * 4);
-            IS_ARRAY(LAUNCH("matmul_strided", SHAPE(2, 2), *block, 0, &at_a, &at_b, &to, &n), to, want, n * n,
-                "matmul of %u by any thread, blocks of %s", n, shape_text(*block));
-        }
-        to = gpu_zeros(n * n * 4);
         IS_ARRAY(LAUNCH("matmul_tiled", SHAPE(up(n, 16), up(n, 16)), SHAPE(16, 16), 0, &at_a, &at_b, &to, &n), to, want, n * n, "tiled matmul of %u", n);
         for (u32 w = 4; w <= 32; w *= 2) {
             to = gpu_zeros(n * n * 4);
@@ -90,73 +100,90 @@ static void tensors(void)
     }
 }
 
-static void transposes(void)
+static void transpose_by(const char *kernel, struct shape block)
 {
     static const u32 sizes[][2] = {{32, 32}, {1, 100}, {100, 1}, {45, 77}, {96, 64}};
 
     for (unsigned s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         u32 rows = sizes[s][0], columns = sizes[s][1], n = rows * columns, *in = malloc(n * 4), *want = malloc(n * 4);
+        CUdeviceptr from, to = gpu_zeros(n * 4);
 
         for (u32 i = 0; i < n; i++)
             want[i % columns * rows + i / columns] = in[i] = rnd();
-        CUdeviceptr from = gpu_copy(in, n * 4), to = gpu_zeros(n * 4);
-        IS_ARRAY(LAUNCH("transpose", SHAPE(up(columns, 32), up(rows, 32)), SHAPE(32, 8), 0, &from, &rows, &columns, &to), to, want, n,
-            "transpose of %u by %u", rows, columns);
+        from = gpu_copy(in, n * 4);
+        IS_ARRAY(LAUNCH(kernel, SHAPE(up(columns, 32), up(rows, 32)), block, 0, &from, &rows, &columns, &to), to, want, n, "%s of %u by %u", kernel, rows, columns);
         free(in);
         free(want);
-        gpu_release();
     }
 }
 
-static void stencils(void)
+static void transpose(struct shape block)
 {
-    FOR_SHAPES(block) {
-        u32 w = 61, h = 18, d = 5, n = w * h * d, plane = w * h, line = 700, count = shape_count(*block);
-        u32 bx = block->x, by = block->y ? block->y : 1, bz = block->z ? block->z : 1;
-        float *in = floats(n), *want = malloc(n * 4);
-        int *cells = malloc(n * 4), *sums = calloc(n, 4);
-        CUdeviceptr from = gpu_copy(in, n * 4), to = gpu_zeros(n * 4), at_cells;
-
-        for (u32 i = 0; i < line; i++) {
-            want[i] = 0;
-            for (int k = -3; k <= 3; k++)
-                want[i] += ((int)i + k >= 0 && i + k < line ? in[i + k] : 0) * (float)(4 - abs(k));
-        }
-        IS_ARRAY(LAUNCH("stencil_1d", SHAPE(up(line, count)), *block, (count + 6) * 4, &from, &to, &line), to, want, line, "1-D stencil, blocks of %s", shape_text(*block));
-        for (u32 y = 0; y < h; y++)
-            for (u32 x = 0; x < w; x++) {
-                float centre = in[y * w + x], left = x ? in[y * w + x - 1] : centre, right = x + 1 < w ? in[y * w + x + 1] : centre;
-                float above = y ? in[(y - 1) * w + x] : centre, below = y + 1 < h ? in[(y + 1) * w + x] : centre;
-
-                want[y * w + x] = centre + 0.125f * (left + right + above + below - 4 * centre);
-            }
-        IS_ARRAY(LAUNCH("stencil_2d", SHAPE(up(w, bx), up(h, by)), *block, 0, &from, &to, &w, &h), to, want, plane, "2-D stencil, blocks of %s", shape_text(*block));
-        for (u32 i = 0; i < n; i++)
-            cells[i] = (int)(rnd() % 2000) - 1000;
-        for (u32 i = 0; i < n; i++)
-            for (int k = 0; k < 27; k++) {
-                int dx = k % 3 - 1, dy = k / 3 % 3 - 1, dz = k / 9 - 1;
-                u32 x = i % w + dx, y = i / w % h + dy, z = i / plane + dz;
-
-                if (x < w && y < h && z < d)
-                    sums[i] += cells[(z * h + y) * w + x] * (4 >> (abs(dx) + abs(dy) + abs(dz)));
-            }
-        at_cells = gpu_copy(cells, n * 4);
-        IS_ARRAY(LAUNCH("stencil_3d", SHAPE(up(w, bx), up(h, by), up(d, bz)), *block, 0, &at_cells, &to, &w, &h, &d), to, sums, n, "3-D stencil, blocks of %s", shape_text(*block));
-        free(in);
-        free(want);
-        free(cells);
-        free(sums);
-        gpu_release();
-    }
+    transpose_by("transpose", block);
 }
 
-static void bodies(void)
+static void stencil_1d(struct shape block)
+{
+    u32 line = 700, count = shape_count(block);
+    float *in = floats(line), want[700];
+    CUdeviceptr from = gpu_copy(in, line * 4), to = gpu_zeros(line * 4);
+
+    for (u32 i = 0; i < line; i++) {
+        want[i] = 0;
+        for (int k = -3; k <= 3; k++)
+            want[i] += ((int)i + k >= 0 && i + k < line ? in[i + k] : 0) * (float)(4 - abs(k));
+    }
+    IS_ARRAY(LAUNCH("stencil_1d", SHAPE(up(line, count)), block, (count + 6) * 4, &from, &to, &line), to, want, line, "sums");
+    free(in);
+}
+
+static void stencil_2d(struct shape block)
+{
+    enum { W = 61, H = 18 };
+    u32 w = W, h = H;
+    float *in = floats(W * H), want[W * H];
+    CUdeviceptr from = gpu_copy(in, sizeof want), to = gpu_zeros(sizeof want);
+
+    for (u32 y = 0; y < h; y++)
+        for (u32 x = 0; x < w; x++) {
+            float centre = in[y * w + x], left = x ? in[y * w + x - 1] : centre, right = x + 1 < w ? in[y * w + x + 1] : centre;
+            float above = y ? in[(y - 1) * w + x] : centre, below = y + 1 < h ? in[(y + 1) * w + x] : centre;
+
+            want[y * w + x] = centre + 0.125f * (left + right + above + below - 4 * centre);
+        }
+    IS_ARRAY(LAUNCH("stencil_2d", SHAPE(up(w, block.x), up(h, block.y ? block.y : 1)), block, 0, &from, &to, &w, &h), to, want, W * H, "a plane");
+    free(in);
+}
+
+static void stencil_3d(struct shape block)
+{
+    enum { W = 61, H = 18, D = 5, N = W * H * D };
+    u32 w = W, h = H, d = D;
+    int cells[N], sums[N] = {0};
+    CUdeviceptr from, to = gpu_zeros(sizeof sums);
+
+    for (u32 i = 0; i < N; i++)
+        cells[i] = (int)(rnd() % 2000) - 1000;
+    for (u32 i = 0; i < N; i++)
+        for (int k = 0; k < 27; k++) {
+            int dx = k % 3 - 1, dy = k / 3 % 3 - 1, dz = k / 9 - 1;
+            u32 x = i % w + dx, y = i / w % h + dy, z = i / (w * h) + dz;
+
+            if (x < w && y < h && z < d)
+                sums[i] += cells[(z * h + y) * w + x] * (4 >> (abs(dx) + abs(dy) + abs(dz)));
+        }
+    from = gpu_copy(cells, sizeof cells);
+    IS_ARRAY(LAUNCH("stencil_3d", SHAPE(up(w, block.x), up(h, block.y ? block.y : 1), up(d, block.z ? block.z : 1)), block, 0, &from, &to, &w, &h, &d), to,
+        sums, N, "a volume");
+}
+
+static void nbody(struct shape block)
 {
     struct body {
         float x, y, z, mass;
     } in[100], want[100];
     u32 n = 100;
+    CUdeviceptr from, to = gpu_zeros(sizeof in);
 
     for (u32 i = 0; i < n; i++)
         in[i] = (struct body){rnd_float(-1, 1), rnd_float(-1, 1), rnd_float(-1, 1), rnd_float(0.5f, 2)};
@@ -171,13 +198,8 @@ static void bodies(void)
             want[i].z += dz * s;
         }
     }
-    FOR_SHAPES(block) {
-        CUdeviceptr from = gpu_copy(in, sizeof in), to = gpu_zeros(sizeof in);
-
-        IS_ARRAY(LAUNCH("nbody", SHAPE(up(n, shape_count(*block))), *block, shape_count(*block) * 16, &from, &to, &n), to, want, n, "n-body, blocks of %s",
-            shape_text(*block));
-        gpu_release();
-    }
+    from = gpu_copy(in, sizeof in);
+    IS_ARRAY(LAUNCH("nbody", SHAPE(up(n, shape_count(block))), block, shape_count(block) * 16, &from, &to, &n), to, want, n, "accelerations");
 }
 
 #define COMPARE(name, T) \
@@ -190,34 +212,43 @@ COMPARE(compare_u32, u32)
 COMPARE(compare_u64, u64)
 COMPARE(compare_int, int)
 
-static void sorts(void)
+static void bitonic_block(struct shape block)
 {
-    FOR_SHAPES(block) {
-        static u32 data[3][512];
-        static u64 large[1024];
-        u32 n = 1024;
-        CUdeviceptr at;
-        int done = 1;
+    static u32 data[3][512];
+    CUdeviceptr at;
+    int done;
 
-        for (u32 i = 0; i < 3 * 512; i++)
-            data[i / 512][i % 512] = i < 1024 ? rnd() : rnd() % 16;
-        at = gpu_copy(data, sizeof data);
-        done = LAUNCH("bitonic_block", SHAPE(1, 1, 3), *block, 0, &at);
-        for (u32 b = 0; b < 3; b++)
-            qsort(data[b], 512, 4, compare_u32);
-        IS_ARRAY(done, at, data[0], 3 * 512, "bitonic sort, blocks of %s", shape_text(*block));
-        if (shape_count(*block) < 256)
-            continue;
-        for (u32 i = 0; i < n; i++)
-            large[i] = (u64)rnd() << 32 | rnd();
-        at = gpu_copy(large, sizeof large);
-        for (u32 size = 2; size <= n; size *= 2)
-            for (u32 stride = size / 2; stride; stride /= 2)
-                done &= LAUNCH("bitonic_step", SHAPE(2), *block, 0, &at, &n, &size, &stride);
-        qsort(large, n, 8, compare_u64);
-        IS_ARRAY(done, at, large, n, "bitonic sort launch by launch, blocks of %s", shape_text(*block));
-        gpu_release();
-    }
+    for (u32 i = 0; i < 3 * 512; i++)
+        data[i / 512][i % 512] = i < 1024 ? rnd() : rnd() % 16;
+    at = gpu_copy(data, sizeof data);
+    done = LAUNCH("bitonic_block", SHAPE(1, 1, 3), block, 0, &at);
+    for (u32 b = 0; b < 3; b++)
+        qsort(data[b], 512, 4, compare_u32);
+    IS_ARRAY(done, at, data[0], 3 * 512, "three blocks of numbers");
+}
+
+static void bitonic_step(struct shape block)
+{
+    u64 data[256];
+    u32 n = 256;
+    CUdeviceptr at;
+    int done = 1;
+
+    for (u32 i = 0; i < n; i++)
+        data[i] = (u64)rnd() << 32 | rnd();
+    at = gpu_copy(data, sizeof data);
+    for (u32 size = 2; size <= n; size *= 2)
+        for (u32 stride = size / 2; stride; stride /= 2)
+            done &= LAUNCH("bitonic_step", SHAPE(2), block, 0, &at, &n, &size, &stride);
+    qsort(data, n, 8, compare_u64);
+    IS_ARRAY(done, at, data, n, "numbers");
+}
+
+const struct listed listed[] = {LISTED_GRIDS(LISTED_ROW){0}};
+
+/* In whole warps alone. */
+static void warp_sorts(void)
+{
     for (u32 warps = 1; warps <= 32; warps *= 2) {
         static int data[1024];
         CUdeviceptr at;
@@ -238,8 +269,7 @@ void kernels_test(void)
 {
     matrices();
     tensors();
-    transposes();
-    stencils();
-    bodies();
-    sorts();
+    transpose_by("transpose_32x8", SHAPE(32, 8));
+    gpu_release();
+    warp_sorts();
 }

@@ -362,6 +362,8 @@ static void printing(void)
     is_true(done && lines == 96, "every thread prints its line once (%u lines)", lines);
 }
 
+const struct listed listed[] = {{0}};
+
 void kernels_test(void)
 {
     shapes();

@@ -1,28 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernels.h"
 
-static void grid_barriers(void)
+static void diffusion(struct shape block)
 {
     static const struct shape grids[] = {{1}, {2}, {7}, {16}, {2, 3}, {2, 2, 3}};
 
-    FOR_SHAPES(block)
-        for (unsigned g = 0; g < sizeof grids / sizeof *grids; g++) {
-            enum { N = 500 };
-            u32 a[N], b[N], n = N, rounds = 6;
-            CUdeviceptr at_a, at_b = gpu_zeros(sizeof b), barrier = gpu_zeros(8);
+    for (unsigned g = 0; g < sizeof grids / sizeof *grids; g++) {
+        enum { N = 500 };
+        u32 a[N], b[N], n = N, rounds = 6;
+        CUdeviceptr at_a, at_b = gpu_zeros(sizeof b), barrier = gpu_zeros(8);
 
+        for (u32 i = 0; i < N; i++)
+            a[i] = rnd();
+        at_a = gpu_copy(a, sizeof a);
+        for (u32 round = 0; round < rounds; round++) {
             for (u32 i = 0; i < N; i++)
-                a[i] = rnd();
-            at_a = gpu_copy(a, sizeof a);
-            for (u32 round = 0; round < rounds; round++) {
-                for (u32 i = 0; i < N; i++)
-                    b[i] = a[(i + N - 1) % N] + 2 * a[i] + a[(i + 1) % N];
-                memcpy(a, b, sizeof a);
-            }
-            IS_ARRAY(LAUNCH_COOPERATIVE("diffusion", grids[g], *block, 0, &at_a, &at_b, &n, &rounds, &barrier), at_a, a, N,
-                "a barrier of the grid, %s blocks of %s", shape_text(grids[g]), shape_text(*block));
-            gpu_release();
+                b[i] = a[(i + N - 1) % N] + 2 * a[i] + a[(i + 1) % N];
+            memcpy(a, b, sizeof a);
         }
+        IS_ARRAY(LAUNCH_COOPERATIVE("diffusion", grids[g], block, 0, &at_a, &at_b, &n, &rounds, &barrier), at_a, a, N, "%s blocks", shape_text(grids[g]));
+    }
 }
 
 /* As many blocks as the GPU says it holds, and one more. */
@@ -54,35 +51,34 @@ static int launch_either(int cooperative, const char *kernel, unsigned grid, str
     return gpu_launch(kernel, SHAPE(grid), block, 0, cooperative, args);
 }
 
-static void relays(int cooperative)
+static void relay(struct shape block)
 {
-    FOR_SHAPES(block) {
+    for (int cooperative = 0; cooperative < 2; cooperative++) {
         u32 n = 9, rounds = 4, want[36];
         CUdeviceptr tokens = gpu_zeros(4), log = gpu_zeros(sizeof want);
 
         for (u32 i = 0; i < n * rounds; i++)
             want[i] = i ? want[i - 1] * 3 + i % n : 1;
-        IS_ARRAY(launch_either(cooperative, "relay", n, *block, (void *[]){&tokens, &rounds, &log}), log, want, n * rounds,
-            "a token goes round %s blocks of %s", cooperative ? "cooperative" : "ordinary", shape_text(*block));
-        gpu_release();
+        IS_ARRAY(launch_either(cooperative, "relay", n, block, (void *[]){&tokens, &rounds, &log}), log, want, n * rounds, "%s blocks",
+            cooperative ? "cooperative" : "ordinary");
     }
 }
 
-static void producers(int cooperative)
+static void produce_consume(struct shape block)
 {
-    FOR_SHAPES(block)
-        for (u32 pairs = 1; pairs <= 16; pairs *= 4) {
-            enum { ITEMS = 50 };
-            u32 items = ITEMS, want[16 * ITEMS];
-            CUdeviceptr rings = gpu_zeros(pairs * 40), out = gpu_zeros(sizeof want);
+    for (u32 k = 0; k < 6; k++) {
+        enum { ITEMS = 50 };
+        u32 cooperative = k & 1, pairs = 1u << (k & 6), items = ITEMS, want[16 * ITEMS];
+        CUdeviceptr rings = gpu_zeros(pairs * 40), out = gpu_zeros(sizeof want);
 
-            for (u32 i = 0; i < pairs * ITEMS; i++)
-                want[i] = mix(i / ITEMS * 1000 + i % ITEMS) + 1;
-            IS_ARRAY(launch_either(cooperative, "produce_consume", pairs * 2, *block, (void *[]){&rings, &items, &out}), out, want, pairs * ITEMS,
-                "%u producers and consumers, %s blocks of %s", pairs, cooperative ? "cooperative" : "ordinary", shape_text(*block));
-            gpu_release();
-        }
+        for (u32 i = 0; i < pairs * ITEMS; i++)
+            want[i] = mix(i / ITEMS * 1000 + i % ITEMS) + 1;
+        IS_ARRAY(launch_either((int)cooperative, "produce_consume", pairs * 2, block, (void *[]){&rings, &items, &out}), out, want, pairs * ITEMS,
+            "%u pairs of %s blocks", pairs, cooperative ? "cooperative" : "ordinary");
+    }
 }
+
+const struct listed listed[] = {LISTED_SYNC(LISTED_ROW){0}};
 
 static void chains(void)
 {
@@ -176,12 +172,7 @@ static void atomics(void)
 
 void kernels_test(void)
 {
-    grid_barriers();
     full_grid();
-    for (int cooperative = 0; cooperative < 2; cooperative++) {
-        relays(cooperative);
-        producers(cooperative);
-    }
     chains();
     locks();
     atomics();
