@@ -182,4 +182,20 @@ struct cudaMemsetParams {
 };
 _Static_assert(sizeof(struct cudaMemsetParams) == sizeof(struct CUDA_MEMSET_NODE_PARAMS), "cudaMemsetParams");
 
+/* A node of any type (cudaGraphAddNode). What is not named here is laid out as in the driver's struct. */
+struct cudaGraphNodeParams {
+    int type, reserved0[3];
+    union {
+        int64_t reserved1[29];
+        struct cudaKernelNodeParams kernel;
+        struct {
+            int flags, reserved[3];
+            struct cudaMemcpy3DParms copy;
+        } memcpy;
+        struct CUDA_MEM_ALLOC_NODE_PARAMS alloc;
+    } as;
+    int64_t reserved2;
+};
+_Static_assert(sizeof(struct cudaGraphNodeParams) == sizeof(struct CUgraphNodeParams), "cudaGraphNodeParams");
+
 #endif

@@ -295,3 +295,59 @@ PASS(cudaGraphEventWaitNodeGetEvent, (cudaGraphNode_t node, cudaEvent_t *event),
 PASS(cudaGraphEventWaitNodeSetEvent, (cudaGraphNode_t node, cudaEvent_t event), cuGraphEventWaitNodeSetEvent(node, event))
 PASS(cudaGraphExecEventWaitNodeSetEvent, (cudaGraphExec_t exec, cudaGraphNode_t node, cudaEvent_t event),
      cuGraphExecEventWaitNodeSetEvent(exec, node, event))
+
+/* ---- a node of any type ---- */
+
+static cudaError_t node_params(const cudaGraphNodeParams *params, CUgraphNodeParams *out)
+{
+    if (!params)
+        return CUDA_ERROR_INVALID_VALUE;
+    memcpy(out, params, sizeof *out);
+    if (params->type == NODE_KERNEL)
+        return kernel_params(&params->as.kernel, &out->as.kernel);
+    if (params->type != NODE_MEMCPY)
+        return runtime_enter();
+    out->as.memcpy.context = current();
+    return copy_params(&params->as.memcpy.copy, &out->as.memcpy.copy);
+}
+
+static cudaError_t add_node(cudaGraphNode_t *node, cudaGraph_t graph, const cudaGraphNode_t *dependencies,
+                            const cudaGraphEdgeData *edges, size_t count, cudaGraphNodeParams *params)
+{
+    CUgraphNodeParams driver_params;
+    cudaError_t error = node_params(params, &driver_params);
+
+    if (!error)
+        error = cuGraphAddNode_v2(node, graph, dependencies, (const CUgraphEdgeData *)edges, count, &driver_params);
+    if (!error && params->type == NODE_MEM_ALLOC)
+        params->as.alloc.address = driver_params.as.alloc.address;
+    return report(error);
+}
+
+cudaError_t impl_cudaGraphAddNode(cudaGraphNode_t *node, cudaGraph_t graph, const cudaGraphNode_t *dependencies,
+                                  const cudaGraphEdgeData *edges, size_t count, cudaGraphNodeParams *params)
+{
+    return add_node(node, graph, dependencies, edges, count, params);
+}
+
+cudaError_t impl_cudaGraphAddNode_v12(cudaGraphNode_t *node, cudaGraph_t graph, const cudaGraphNode_t *dependencies,
+                                      size_t count, cudaGraphNodeParams *params)
+{
+    return add_node(node, graph, dependencies, NULL, count, params);
+}
+
+cudaError_t impl_cudaGraphNodeSetParams(cudaGraphNode_t node, cudaGraphNodeParams *params)
+{
+    CUgraphNodeParams driver_params;
+    cudaError_t error = node_params(params, &driver_params);
+
+    return report(error ? error : cuGraphNodeSetParams(node, &driver_params));
+}
+
+cudaError_t impl_cudaGraphExecNodeSetParams(cudaGraphExec_t exec, cudaGraphNode_t node, cudaGraphNodeParams *params)
+{
+    CUgraphNodeParams driver_params;
+    cudaError_t error = node_params(params, &driver_params);
+
+    return report(error ? error : cuGraphExecNodeSetParams(exec, node, &driver_params));
+}

@@ -115,6 +115,55 @@ static void test_nodes(void *data, cudaStream_t stream)
     ok(!RT(cudaGraphExecDestroy)(exec) && !RT(cudaGraphDestroy)(graph), "and goes");
 }
 
+static cudaError_t add_node(cudaGraphNode_t *node, cudaGraph_t graph, cudaGraphNode_t *after, cudaGraphNodeParams *params)
+{
+#if VGPU_CUDA_MAJOR == 12
+    return RT_AS("cudaGraphAddNode_v2", cudaGraphAddNode)(node, graph, after, NULL, after != NULL, params);
+#else
+    return RT(cudaGraphAddNode)(node, graph, after, NULL, after != NULL, params);
+#endif
+}
+
+/* The same by the call for nodes of any type, in memory that the graph allocates. */
+static void test_any_nodes(cudaStream_t stream)
+{
+    cudaGraph_t graph = NULL;
+    cudaGraphNode_t alloc = NULL, zero = NULL, kernel = NULL, copy = NULL, gone = NULL;
+    cudaGraphExec_t exec = NULL;
+    cudaGraphNodeParams memory = {.type = 10}, fill = {.type = 2}, scale = {.type = 0}, read = {.type = 1}, free_it = {.type = 11};
+    float add = 4, out = -1;
+    uint32_t n = N;
+    void *data = NULL, *args[] = {&data, &n, &add};
+
+    memory.as.alloc.pool = (struct CUmemPoolProps){.type = 1, .location = {.type = 1}};
+    memory.as.alloc.bytes = N * sizeof(float);
+    ok(!RT(cudaGraphCreate)(&graph, 0) && !add_node(&alloc, graph, NULL, &memory), "a node that allocates");
+    data = (void *)(uintptr_t)memory.as.alloc.address;
+    ok(data, "says where");
+    memcpy(&fill.as, &(struct cudaMemsetParams){data, 0, 0, 4, N, 1}, sizeof(struct cudaMemsetParams));
+    scale.as.kernel = (struct cudaKernelNodeParams){&scale_stub, {4, 1, 1}, {64, 1, 1}, 0, args, NULL};
+    read.as.memcpy.copy = (cudaMemcpy3DParms){
+        .src = {data, 4, 4, 1}, .dst = {&out, 4, 4, 1}, .extent = {4, 1, 1}, .kind = COPY_DEVICE_TO_HOST};
+    free_it.as.reserved1[0] = (int64_t)(uintptr_t)data;
+    ok(!add_node(&zero, graph, &alloc, &fill) && !add_node(&kernel, graph, &zero, &scale) &&
+           !add_node(&copy, graph, &kernel, &read) && !add_node(&gone, graph, &copy, &free_it),
+       "a fill, a kernel, a copy, its end");
+    ok(!RT(cudaGraphInstantiate)(&exec, graph, 0) && !RT(cudaGraphLaunch)(exec, stream) && !RT(cudaStreamSynchronize)(stream) &&
+           out == 4,
+       "run: %g", (double)out);
+    add = 9;
+    ok(!RT(cudaGraphExecNodeSetParams)(exec, kernel, &scale) && !RT(cudaGraphLaunch)(exec, stream) &&
+           !RT(cudaStreamSynchronize)(stream) && out == 9,
+       "with another parameter: %g", (double)out);
+    ok(!RT(cudaGraphNodeSetParams)(kernel, &scale), "also in the graph");
+    scale.as.kernel.func = &missing_stub;
+    ok(RT(cudaGraphNodeSetParams)(kernel, &scale) && add_node(&kernel, graph, NULL, &scale), "not a kernel that is none");
+    scale.type = 99;
+    is_u64(add_node(&kernel, graph, NULL, &scale), CUDA_ERROR_NOT_SUPPORTED, "a type that is none");
+    RT(cudaGetLastError)();
+    ok(!RT(cudaGraphExecDestroy)(exec) && !RT(cudaGraphDestroy)(graph), "and go");
+}
+
 static void test_symbols(cudaStream_t stream)
 {
     cudaGraph_t graph = NULL;
@@ -144,6 +193,7 @@ int main(int argc, char **argv)
     ok(!RT(cudaStreamCreateWithFlags)(&stream, 1) && !RT(cudaMalloc)(&data, N * sizeof(float)), "a stream and memory");
     test_capture(data, stream);
     test_nodes(data, stream);
+    test_any_nodes(stream);
     test_symbols(stream);
     return tap_done();
 }
