@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "interp/slots.h"
+#include "jit/meet.h"
 
 /* ---- What an instruction names ---- */
 
@@ -152,6 +153,53 @@ static void connect(struct build *b)
             x->branch = last;
             x->succ[x->n_succ++] = next;
         }
+    }
+}
+
+/* ---- Ends that are soon everybody's ---- */
+
+#define SOON 64u /* instructions */
+
+/* Where the block's only way leads, lanes' ends included. */
+static uint32_t leads_to(const struct build *b, uint32_t k)
+{
+    const struct ptx_insn *last = &b->w->f->insns[b->text[k].end - 1];
+    uint32_t insn = last->op == PTX_OP_bra && last->guard < 0 ? (uint32_t)last->ops[0].sym : b->text[k].end;
+
+    return ends_lanes(last) || insn >= b->w->f->ninsns ? JIT_EXIT : b->block_of[insn];
+}
+
+/* The last block of the short straight way from k to an end. */
+static uint32_t last_before_end(const struct build *b, uint32_t k)
+{
+    for (uint32_t n = 0; k != JIT_EXIT && b->text[k].n_succ == 1; k = b->text[k].succ[0]) {
+        n += b->text[k].end - b->text[k].first;
+        for (uint32_t i = b->text[k].first; i < b->text[k].end; i++)
+            if (jit_is_meeting(&b->w->f->insns[i]) || b->w->f->insns[i].op == PTX_OP_call)
+                return JIT_NONE;
+        if (n > SOON)
+            break;
+        if (b->text[k].succ[0] == JIT_EXIT)
+            return k;
+    }
+    return JIT_NONE;
+}
+
+/* Lanes that end where the others have a few instructions more to go wait for those, and all end together: one end is cheaper than
+ * two. */
+static void end_together(struct build *b)
+{
+    for (uint32_t k = 0; k < b->n; k++) {
+        struct jit_block *x = &b->text[k];
+        const struct ptx_insn *last = &b->w->f->insns[x->end - 1];
+        uint32_t s = x->n_succ == 2 && x->succ[1] == JIT_EXIT, insn = s ? x->end : (uint32_t)last->ops[0].sym, other, end;
+
+        if (x->n_succ != 2 || last->op != PTX_OP_bra || x->succ[s] != JIT_EXIT || x->succ[!s] == JIT_EXIT || insn >= b->w->f->ninsns)
+            continue;
+        end = b->block_of[insn];
+        other = last_before_end(b, x->succ[!s]);
+        if (other != JIT_NONE && leads_to(b, other) == end)
+            x->succ[s] = b->text[other].succ[0] = end;
     }
 }
 
@@ -436,6 +484,7 @@ bool jit_flow_find(struct jit_flow *w, const struct ptx_module *m, const struct 
     good = f->ninsns ? split(&b) : refuse(&b, "an empty kernel");
     if (good) {
         connect(&b);
+        end_together(&b);
         good = order_postfix(&b) && find_dominators(&b) && find_loops(&b) && arrange(&b) && find_live(&b);
     }
     free(b.block_of);
