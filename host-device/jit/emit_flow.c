@@ -394,6 +394,22 @@ static void check_wrap(struct emit *e)
     emit_leave_unless(e, good);
 }
 
+/* A result that is known here, whatever else there is: its lane 0. */
+static bool emit_known(struct emit *e)
+{
+    const struct ptx_insn *i = e->insn;
+    unsigned bits = ptx_type_bits[i->types[0]] << ((i->op == PTX_OP_mul || i->op == PTX_OP_mad) && i->mul == PTX_mul_wide);
+    const struct jit_pattern *p;
+
+    if (!e->lane0 || i->ops[0].kind != PTX_OPERAND_REG || emit_reg_bits(e, i->ops[0].reg) != bits)
+        return false;
+    p = &e->u->patterns[i->ops[0].reg];
+    if (p->align < 64)
+        return false;
+    emit_result(e, &i->ops[0], emit_const(e, bits, (uint64_t)p->lane[0]));
+    return true;
+}
+
 /* A result that is a scalar for each row: those, one after another. */
 static bool emit_each_row(struct emit *e)
 {
@@ -434,6 +450,8 @@ static void emit_insn(struct emit *e)
     }
     e->wide = results_vary(e);
     e->lane0 = !e->wide && jit_pattern_op(e->insn);
+    if (emit_known(e))
+        return;
     if (e->lane0)
         check_wrap(e);
     if (e->guard && !pure) { /* what has effects is not begun for no lane */

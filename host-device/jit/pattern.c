@@ -28,6 +28,7 @@ void jit_pattern_constant(struct jit_pattern *p, uint64_t v, unsigned bits)
         p->lane[l] = wrap((int64_t)v, bits);
     p->high = v & ones(bits);
     p->align = KNOWN;
+    p->base = 0;
 }
 
 /* The same in all lanes that share a base, by rows of so many (0: all lanes). */
@@ -87,6 +88,7 @@ static void settle(struct jit_pattern *p, unsigned bits)
 static void divide(struct jit_pattern *p, unsigned row, unsigned bits)
 {
     p->row = (uint8_t)row;
+    p->base = 0;
     for (unsigned l = VG_WARP; l--;) {
         int64_t first = p->lane[l - l % row];
 
@@ -118,6 +120,8 @@ bool jit_pattern_join(struct jit_pattern *into, const struct jit_pattern *p, uns
         if (into->row || p->row || wrap(p->lane[l] - into->lane[l], bits) != by)
             return row && join_rows(into, *p, bits, row);
     into->align = (uint8_t)least(least(into->align, p->align), zeros((uint64_t)by));
+    if (by || into->base != p->base)
+        into->base = 0;
     if (p->high > into->high)
         into->high = ~0ull; /* it may go on growing, round after round of a loop */
     return true;
@@ -160,6 +164,9 @@ static bool add(struct at *x, const struct jit_pattern *a, const struct jit_patt
     for (unsigned l = 0; l < VG_WARP; l++)
         x->r->lane[l] = a->lane[l] + sign * b->lane[l];
     x->r->align = (uint8_t)least(a->align, b->align);
+    x->r->base = b->align == KNOWN ? a->base : a->align == KNOWN && sign > 0 ? b->base : 0;
+    if (sign < 0 && a->base && a->base == b->base)
+        x->r->align = KNOWN;
     x->r->high = sign < 0 || __builtin_add_overflow(a->high, b->high, &x->r->high) ? ~0ull : x->r->high;
     return true;
 }
@@ -276,11 +283,13 @@ static bool combine(struct at *x, unsigned bits)
         for (unsigned l = 0; l < VG_WARP; l++)
             x->r->lane[l] &= (int64_t)ones(align);
         x->r->align = (uint8_t)(over ? align + zeros(over) : KNOWN);
+        x->r->base = over == ones(bits) >> align ? a->base : 0;
         return true;
     }
     if ((uint64_t)b->lane[0] >> align) /* bits that the base may have, too */
         return false;
     x->r->align = (uint8_t)align;
+    x->r->base = a->base;
     return true;
 }
 
@@ -353,6 +362,8 @@ static enum jit_shape_of convert(struct at *x, jit_operand_fn *operand, void *ar
     if (s != JIT_PATTERN)
         return s;
     settle(x->r, from);
+    if (to != from)
+        x->r->base = 0;
     if (to > from) {
         s = extend(x->r, x->r->row, from, with_sign, &i->ops[1], guard);
         if (s != JIT_PATTERN)
@@ -394,8 +405,10 @@ static bool operate(struct at *x, const struct ptx_operand **guard)
     case PTX_OP_cvta: /* a block's shared memory begins at a page */
         *p = x->a;
         p->high = ~0ull;
-        if (i->space == PTX_SPACE_shared)
+        if (i->space == PTX_SPACE_shared) {
             p->align = (uint8_t)least(p->align, 12);
+            p->base = 0;
+        }
         good = true;
         break;
     case PTX_OP_add:

@@ -20,7 +20,11 @@ struct jit_pattern {
     uint64_t high;           /* every lane's value, as an unsigned number, is at most this */
     uint8_t align;           /* 0 to 64 */
     uint8_t row;             /* lanes that share a base; 0: all do */
+    uint32_t base;           /* a name: what has the same is of the same base, in a warp. 0: none */
 };
+/* Names of bases: of a register that is written once, and of special registers that do not change. */
+#define JIT_BASE_OF(reg) (1 + (uint32_t)(reg))
+#define JIT_BASE_SPECIAL(sreg, component) (UINT32_MAX - 4 * (uint32_t)(sreg) - (uint32_t)(component))
 
 /* What is known of an operand or a register. */
 enum jit_shape_of { JIT_UNSEEN, JIT_PATTERN, JIT_VARYING }; /* no definition so far; see above; anything */

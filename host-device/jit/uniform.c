@@ -115,7 +115,11 @@ static enum jit_shape_of special_pattern(const struct jit_uniform *u, const stru
     case PTX_SREG_tid:
         if (o->component > 2)
             jit_pattern_constant(p, 0, 32);
-        return o->component > 2 || jit_pattern_tid(u->block, o->component, p) ? JIT_PATTERN : JIT_VARYING;
+        else if (!jit_pattern_tid(u->block, o->component, p))
+            return JIT_VARYING;
+        else if (p->align < 64)
+            p->base = JIT_BASE_SPECIAL(o->sreg, o->component);
+        return JIT_PATTERN;
     case PTX_SREG_ntid:
         jit_pattern_constant(p, o->component < 3 ? u->block[o->component] : 1, 32);
         return JIT_PATTERN;
@@ -330,7 +334,7 @@ static bool mark_pattern(struct jit_uniform *u, int32_t reg, const struct jit_pa
         return mark(u, reg);
     if (mine->row)
         u->seen[reg] = 2;
-    return mine->align != before.align || mine->high != before.high || mine->row != before.row;
+    return mine->align != before.align || mine->high != before.high || mine->row != before.row || mine->base != before.base;
 }
 
 static bool mark_operand(struct jit_uniform *u, uint32_t b, const struct ptx_operand *o, bool varies)
@@ -360,6 +364,8 @@ static bool mark_result(struct jit_uniform *u, uint32_t b, const struct ptx_insn
     case JIT_VARYING:
         return mark(u, reg);
     default:
+        if (!p.base && p.align < 64 && !p.row && u->once[reg])
+            p.base = JIT_BASE_OF(reg);
         if (!jit_pattern_is_uniform(&p) && insn->op == PTX_OP_cvt &&
             ptx_type_bits[u->flow->f->regs[reg].type] != ptx_type_bits[insn->types[0]])
             return mark(u, reg);
@@ -440,6 +446,15 @@ static bool mark_parted(struct jit_uniform *u)
     return changed;
 }
 
+/* The instruction runs once, first of all that have to do with the register. */
+static bool is_once(const struct jit_flow *flow, const struct ptx_insn *insn, uint32_t reg)
+{
+    const struct jit_block *first = &flow->blocks[0];
+
+    return insn->guard < 0 && first->loop == JIT_NONE && insn >= &flow->f->insns[first->first] && insn < &flow->f->insns[first->end] &&
+           !jit_test(flow->live_in, reg);
+}
+
 static bool allocate(struct jit_uniform *u)
 {
     const struct jit_flow *flow = u->flow;
@@ -452,12 +467,17 @@ static bool allocate(struct jit_uniform *u)
     u->pending = calloc((size_t)flow->n * u->words, sizeof *u->pending);
     u->spared = calloc((size_t)flow->n * flow->words, sizeof *u->spared);
     u->parted = calloc(flow->n + 1, 1);
-    if (!u->parted || !u->varying || !u->seen || !u->defined || !u->patterns || !u->pending || !u->spared)
+    u->once = calloc(flow->f->nregs + 1, 1);
+    if (!u->once || !u->parted || !u->varying || !u->seen || !u->defined || !u->patterns || !u->pending || !u->spared)
         return false;
     for (uint32_t i = 0; i < flow->f->ninsns; i++) {
         jit_regs_of(&flow->f->insns[i], &r);
-        for (unsigned k = 0; k < r.n_written; k++)
-            u->defined[r.written[k]] = 1;
+        for (unsigned k = 0; k < r.n_written; k++) {
+            int32_t reg = r.written[k];
+
+            u->once[reg] = !u->defined[reg] && is_once(flow, &flow->f->insns[i], (uint32_t)reg);
+            u->defined[reg] = 1;
+        }
     }
     return true;
 }
@@ -514,7 +534,8 @@ void jit_uniform_free(struct jit_uniform *u)
     free(u->pending);
     free(u->spared);
     free(u->parted);
-    u->parted = u->varying = u->seen = u->defined = NULL;
+    free(u->once);
+    u->once = u->parted = u->varying = u->seen = u->defined = NULL;
     u->patterns = NULL;
     u->pending = u->spared = NULL;
 }

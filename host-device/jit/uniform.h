@@ -12,6 +12,7 @@ struct jit_uniform {
     uint32_t block[3];       /* shape */
     uint8_t *varying;        /* by register: lanes differ as they like */
     uint8_t *seen, *defined; /* by register: it has a pattern already (1: one without lanes); some instruction writes it */
+    uint8_t *once;           /* by register: it is written once, and then does not change */
     struct jit_pattern *patterns; /* by register, where it is not varying */
     uint8_t row;             /* lanes of a row of the block, where there are several in a warp; else 0 */
     bool together;           /* taken for granted: all lanes go the same way at every branch but those 'parted'; code makes sure */
