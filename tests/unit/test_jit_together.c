@@ -7,7 +7,7 @@ enum { WORDS = FX_BYTES / 4 };
 
 /* %ti: thread, %r1: warp, %r2: lane, %r3 and %r4: numbers of the input, %r30 and %r31: results. */
 #define HEAD \
-    "shr.u32 %r1, %ti, 5; and.b32 %r2, %ti, 31; ld.global.u32 %r3, [%in]; ld.global.u32 %r4, [%in+4]; mov.u32 %r30, 0; mov.u32 %r31, 1;\n"
+    ".shared .align 16 .b8 sm[64];\nshr.u32 %r1, %ti, 5; and.b32 %r2, %ti, 31; ld.global.u32 %r3, [%in]; ld.global.u32 %r4, [%in+4]; mov.u32 %r30, 0; mov.u32 %r31, 1;\n"
 #define OUT "mul.wide.u32 %rd9, %gi, 8; add.u64 %rd9, %rd9, %out; st.global.v2.u32 [%rd9], {%r30, %r31};"
 /* Rounds of a loop over the input, 32 words a round: a pointer for all lanes, and a sum. */
 #define BEGIN "mul.wide.u32 %rd2, %ti, 4; add.u64 %rd1, %in, %rd2; mov.u32 %r10, 0;\n"
@@ -42,6 +42,18 @@ static const struct {
      AGAIN OUT " ret;\nX: mul.wide.u32 %rd9, %gi, 8; add.u64 %rd9, %rd9, %out; st.global.u32 [%rd9], %r10;"},
     {"lanes that meet after a side way", HEAD BEGIN "L: " ROUND "setp.gt.u32 %p2, %r2, %r4; @%p2 bra S; mad.lo.u32 %r31, %r31, 3, %r20;\n"
      "S: shfl.sync.bfly.b32 %r6, %r31, 1, 31, -1; add.u32 %r31, %r31, %r6;\n" AGAIN OUT},
+    /* Differences of what has the same base, or seems to. */
+#define SUM(r) "mad.lo.u32 %r30, %r30, 31, " r ";\n"
+    {"remainders", HEAD "and.b32 %r5, %ti, -4; sub.u32 %r6, %ti, %r5; and.b32 %r7, %ti, -64; sub.u32 %r8, %ti, %r7; and.b32 %r9, %ti, 96;\n"
+     "sub.u32 %r10, %ti, %r9; or.b32 %r11, %ti, 1; sub.u32 %r12, %r11, %ti; add.u32 %r13, %ti, %ti; sub.u32 %r14, %r13, %ti; sub.u32 %r15, %r5, %r7;\n"
+     "cvt.u64.u32 %rd1, %ti; cvt.u64.u32 %rd2, %r5; sub.u64 %rd1, %rd1, %rd2; cvt.u32.u64 %r16, %rd1; neg.s32 %r17, %ti; add.u32 %r17, %r17, %ti;\n"
+     "shl.b32 %r18, %ti, 3; shl.b32 %r19, %r5, 3; sub.u32 %r18, %r18, %r19; mov.u32 %r20, sm; add.u32 %r20, %r20, %ti; sub.u32 %r20, %r20, %r5;\n"
+     SUM("%r6") SUM("%r8") SUM("%r10") SUM("%r12") SUM("%r14") SUM("%r15") SUM("%r16") SUM("%r17") SUM("%r18") SUM("%r20") OUT},
+    {"remainders in a loop", HEAD "mov.u32 %r5, %ti; mov.u32 %r10, 0;\nL: and.b32 %r6, %r5, -8; sub.u32 %r7, %r5, %r6; sub.u32 %r8, %ti, %r6;\n"
+     SUM("%r7") SUM("%r8") "add.u32 %r5, %r5, 5; add.u32 %r10, %r10, 1;\n" AGAIN OUT},
+    {"a number that was another before", HEAD "mov.u32 %r5, %ti; and.b32 %r6, %r5, -4; shl.b32 %r5, %r5, 1; sub.u32 %r7, %r5, %r6;\n" SUM("%r7") OUT},
+    {"a number with or without something", HEAD "setp.eq.u32 %p2, %r1, %r4; mov.u32 %r5, %ti; @!%p2 bra S; add.u32 %r5, %ti, 8;\n"
+     "S: sub.u32 %r7, %r5, %ti;\n" SUM("%r7") OUT},
     {"the last store of one lane", HEAD BEGIN "L: " ROUND AGAIN "setp.ne.u32 %p2, %r2, 0; @%p2 bra S; " OUT "\nS: ret;"},
 };
 
