@@ -52,7 +52,7 @@ static const struct {
     {"remainders in a loop", HEAD "mov.u32 %r5, %ti; mov.u32 %r10, 0;\nL: and.b32 %r6, %r5, -8; sub.u32 %r7, %r5, %r6; sub.u32 %r8, %ti, %r6;\n"
      SUM("%r7") SUM("%r8") "add.u32 %r5, %r5, 5; add.u32 %r10, %r10, 1;\n" AGAIN OUT},
     {"a number that was another before", HEAD "mov.u32 %r5, %ti; and.b32 %r6, %r5, -4; shl.b32 %r5, %r5, 1; sub.u32 %r7, %r5, %r6;\n" SUM("%r7") OUT},
-    {"a number with or without something", HEAD "setp.eq.u32 %p2, %r1, %r4; mov.u32 %r5, %ti; @!%p2 bra S; add.u32 %r5, %ti, 8;\n"
+    {"a number with or without something", HEAD "and.b32 %r6, %r4, 1; setp.eq.u32 %p2, %r1, %r6; mov.u32 %r5, %ti; @!%p2 bra S; add.u32 %r5, %ti, 8;\n"
      "S: sub.u32 %r7, %r5, %ti;\n" SUM("%r7") OUT},
     {"the last store of one lane", HEAD BEGIN "L: " ROUND AGAIN "setp.ne.u32 %p2, %r2, 0; @%p2 bra S; " OUT "\nS: ret;"},
 };
