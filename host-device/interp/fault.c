@@ -86,22 +86,36 @@ void warp_fault(struct warp *w, const struct ptx_insn *insn, int lane, int code,
     siglongjmp(w->block->worker->leave, 1);
 }
 
+/* Engines touch lanes' memory in any order, many lanes' at once. Reported is the first lane whose memory is not there. */
+static int first_stopped(const struct touch *t, uint64_t *address)
+{
+    for (int l = 0; l < VG_WARP && t->bytes; l++)
+        if (t->mask >> l & 1 && !window_readable(t->at[l], t->bytes)) {
+            *address = t->at[l];
+            return l;
+        }
+    return -1;
+}
+
 void fault_record_access(struct interp_worker *worker, uint64_t address)
 {
     const struct warp *w = worker->running;
     const struct ptx_insn *insn = NULL;
+    struct touch t;
     int lane = -1;
 
     if (w && w->block->native)
-        insn = w->block->native->locate(&w, address, &lane);
-    for (int l = 0; w && !insn && l < VG_WARP && lane < 0; l++) {
-        uint64_t at = w->ea_row ? w->ea[0] + (unsigned)l * w->ea_bytes : w->ea[l];
-
-        if (w->args.mask >> l & 1 && address - at < w->ea_bytes)
-            lane = l;
+        insn = w->block->native->locate(&w, &t);
+    if (w && !insn) {
+        insn = w->args.insn;
+        t.mask = w->args.mask;
+        t.bytes = w->ea_bytes;
+        for (unsigned l = 0; l < VG_WARP; l++)
+            t.at[l] = w->ea_row ? w->ea[0] + l * w->ea_bytes : w->ea[l];
     }
-    fault_record(worker, w, insn ? insn : w ? w->args.insn : NULL, lane, VG_FAULT_ILLEGAL_ADDRESS, address,
-                 "access to memory that is not mapped");
+    if (insn)
+        lane = first_stopped(&t, &address);
+    fault_record(worker, w, insn, lane, VG_FAULT_ILLEGAL_ADDRESS, address, "access to memory that is not mapped");
 }
 
 /* ---- What lane operations call (lanes.h) ---- */

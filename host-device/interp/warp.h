@@ -225,6 +225,12 @@ struct interp_worker {
     char text[4096];             /* device printf */
 };
 
+/* Memory that an instruction touches. */
+struct touch {
+    uint64_t at[VG_WARP];        /* by lane, so many bytes */
+    uint32_t mask, bytes;
+};
+
 /* Compiled code of a kernel for blocks of one shape. It executes a warp as the micro-operations would, on the same state,
  * and calls them for what it does not do itself. */
 struct interp_native {
@@ -235,9 +241,9 @@ struct interp_native {
     struct warp *(*begin)(struct block *b);
     /* As warp_run(), of a warp that begin() has left behind. */
     void (*run)(struct warp *w);
-    /* The hardware stopped an access of the warp's at this address: which instruction's, and lane (-1: unknown). NULL: the
-     * micro-operation that ran. The warp may be another one of the block by now: *w gets which. */
-    const struct ptx_insn *(*locate)(const struct warp **w, uint64_t address, int *lane);
+    /* The hardware stopped an access of the warp's: which instruction's, and *t. NULL: the micro-operation's that ran. The warp may
+     * be another one of the block by now: *w gets which. */
+    const struct ptx_insn *(*locate)(const struct warp **w, struct touch *t);
     void (*free)(struct interp_native *native);
 };
 

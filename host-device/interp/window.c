@@ -9,6 +9,8 @@
 
 #define PAGE 4096u
 #define HANDLER_STACK (64u << 10)
+#define RESERVED_BASE (VGPU_WINDOW_BASE - WINDOW_MARGIN)
+#define RESERVED_SIZE (VGPU_WINDOW_SIZE + 2 * WINDOW_MARGIN)
 
 static pthread_mutex_t reserve_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool reserved;
@@ -36,7 +38,7 @@ static void on_fault(int sig, siginfo_t *info, void *context)
     struct window_guard *g = innermost;
     uint64_t address = (uint64_t)(uintptr_t)info->si_addr;
 
-    if (g && address - VGPU_WINDOW_BASE < VGPU_WINDOW_SIZE) {
+    if (g && address - RESERVED_BASE < RESERVED_SIZE) {
         innermost = g->outer;
         g->address = address;
         _mm_setcsr(g->mxcsr);
@@ -53,7 +55,7 @@ bool window_reserve(void)
     bool done;
 
     pthread_mutex_lock(&reserve_lock);
-    if (!reserved && map_nothing(VGPU_WINDOW_BASE, VGPU_WINDOW_SIZE, MAP_FIXED_NOREPLACE)) {
+    if (!reserved && map_nothing(RESERVED_BASE, RESERVED_SIZE, MAP_FIXED_NOREPLACE)) {
         sigemptyset(&sa.sa_mask);
         sigaction(SIGSEGV, &sa, &previous_segv);
         sigaction(SIGBUS, &sa, &previous_bus);
@@ -138,4 +140,19 @@ void window_guard_enter(struct window_guard *g)
 void window_guard_leave(struct window_guard *g)
 {
     innermost = g->outer;
+}
+
+bool window_readable(uint64_t address, size_t n)
+{
+    struct window_guard g;
+
+    if (!n || !window_contains(address, n))
+        return false;
+    if (sigsetjmp(g.env, 0))
+        return false;
+    window_guard_enter(&g);
+    (void)*(const volatile char *)(uintptr_t)address;
+    (void)*(const volatile char *)(uintptr_t)(address + n - 1);
+    window_guard_leave(&g);
+    return true;
 }

@@ -2,9 +2,12 @@
 /* The device window: 4 TiB of address space at the same place in the executor as on the device, so that a device address
  * *is* a host address and confinement is one range check.
  *
+ *   - WINDOW_MARGIN ...                                never mapped: what is not far from the window lies in nothing else
  *   VGPU_WINDOW_BASE                                  never mapped: null and near-null offsets fault
  *   + 2 MiB ...                                       device memory, mapped by the executor as the guest maps it
  *   VGPU_SCRATCH_BASE ... VGPU_WINDOW_END             the engines' own: shared, local and parameter memory of running blocks
+ *
+ *   VGPU_WINDOW_END ... + WINDOW_MARGIN               never mapped, either
  *
  * Whatever is not mapped is PROT_NONE; touching it raises SIGSEGV or SIGBUS, which window_fault_guard() turns into a fault of
  * the running launch. Constants are in vgpu_protocol.h. */
@@ -16,7 +19,11 @@
 #include <stdint.h>
 #include <setjmp.h>
 
-/* Reserve the window (once a process; later calls do nothing). False with errno when the address range is taken. */
+#include "vgpu_protocol.h"
+
+#define WINDOW_MARGIN (256 * VGPU_GIB)
+
+/* Reserve the window and its margins (once a process; later calls do nothing). False with errno when the address range is taken. */
 bool window_reserve(void);
 
 /* Map 'size' bytes of 'fd' at 'offset' (or private zeroed memory with fd -1) at device address va, read-write; unmap again.
@@ -40,7 +47,9 @@ struct window_guard {
 void window_guard_enter(struct window_guard *g);
 void window_guard_leave(struct window_guard *g);
 
-#include "vgpu_protocol.h"
+/* n bytes (1 to 4096) in the window can be read: found out by trying, on a thread that is under no guard or may have one more. */
+bool window_readable(uint64_t address, size_t n);
+
 static inline bool window_contains(uint64_t address, uint64_t n)
 {
     return address - VGPU_WINDOW_BASE <= VGPU_WINDOW_SIZE && n <= VGPU_WINDOW_SIZE - (address - VGPU_WINDOW_BASE);

@@ -13,6 +13,7 @@
 
 #include "interp/warp.h"
 #include "jit/jit.h"
+#include "jit/reach.h"
 #include "jit/run.h"
 #include "jit/uniform.h"
 
@@ -45,6 +46,7 @@ struct emit {
     LLVMValueRef fn;
     const struct jit_uniform *u;
     const struct jit_flow *flow;
+    const struct jit_reach *reach;
     const struct ptx_function *f;
     const struct interp_kernel *k;
     const struct func *func;     /* as lowered: where registers lie when operations are called */
@@ -72,6 +74,8 @@ struct emit {
     struct emit_copy other;      /* u is NULL: the kernel is there once. Else u here is of the copy being emitted */
     struct jit_next next;
     unsigned operations;         /* instructions left to them */
+    uint32_t *sites;             /* records of struct jit_site */
+    uint32_t n_sites, room_sites; /* words */
     bool lists_operations;
 
     /* The instruction being emitted. */
@@ -130,6 +134,15 @@ static inline bool emit_is_raw(const struct emit *e, const struct ptx_operand *o
 LLVMValueRef emit_flush(struct emit *e, LLVMValueRef v); /* .ftz of f32's bits */
 /* Two ways from here, of which 'likely' is expected. */
 void emit_branch(struct emit *e, LLVMValueRef cond, LLVMBasicBlockRef likely, LLVMBasicBlockRef other);
+
+/* ---- emit_site.c: whom the hardware has stopped, should it (struct jit_site) ---- */
+/* A record of the instruction being emitted; gives its number. table: 32, where 'step' names one. 0 for 'mask': what runs is not
+ * known here. */
+uint32_t emit_site(struct emit *e, uint32_t mask, uint32_t bytes, uint32_t step, const uint32_t *table);
+/* Before code touches memory, for the lanes of e->mask: the record's number, and lane 0's address or all addresses. */
+void emit_note(struct emit *e, uint32_t bytes, uint32_t step, const uint32_t *table, LLVMValueRef address);
+/* In the function's first block: where the records are. After the last of them. */
+void emit_sites(struct emit *e);
 
 /* ---- emit_vector.c: vectors of any length ---- */
 #define EMIT_SHUFFLE_MAX 256

@@ -273,7 +273,7 @@ bool emit_atomic(struct emit *e)
         polls(e);
     address = access_widen(e, t.a.offset);
     address = LLVMBuildAdd(e->b, address, t.a.varies ? emit_splat(e, t.a.base) : t.a.base, "");
-    access_note(e, &t.a, t.a.varies ? JIT_STEP_EACH : 0, address);
+    emit_note(e, t.a.total, t.a.varies ? JIT_STEP_EACH : 0, NULL, address);
     w.values[w.n][0] = t.a.varies ? one_by_one(e, &t, NULL) : at_one_place(e, &t, address);
     access_end_way(e, &w, true);
     LLVMBuildBr(e->b, w.join);

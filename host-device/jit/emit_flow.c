@@ -670,10 +670,11 @@ void emit_function(struct emit *e)
         emit_body(e, b);
     if (e->over)
         end_warp(e, warp, (threads + VG_WARP - 1) / VG_WARP);
-    if (!e->other.u)
-        return;
-    change_copy(e);
-    e->growth = NULL;
-    for (uint32_t b = 0; b < e->flow->n; b++)
-        emit_body(e, b);
+    if (e->other.u) {
+        change_copy(e);
+        e->growth = NULL;
+        for (uint32_t b = 0; b < e->flow->n; b++)
+            emit_body(e, b);
+    }
+    emit_sites(e);
 }

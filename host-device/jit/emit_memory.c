@@ -6,8 +6,6 @@
  * Everything else, faults included, is the operation's. */
 #include "jit/emit_memory.h"
 
-#include <stddef.h>
-
 V access_pointer(struct emit *e, V address)
 {
     return LLVMBuildIntToPtr(e->b, address, e->ptr, "");
@@ -81,7 +79,8 @@ bool access_find_address(struct emit *e, struct access *a, bool lanes)
         return false;
     a->varies = o->reg >= 0 && jit_varies(e->u, o->reg);
     a->pattern = lanes && o->reg >= 0 && jit_has_lanes(e->u, o->reg) ? &e->u->patterns[o->reg] : NULL;
-    a->known = false;
+    a->known = a->near = false;
+    a->aligned = 1;
     a->shared = space == PTX_SPACE_shared;
     if (space == PTX_SPACE_param && s && (uint32_t)o->sym - e->f->first_param < e->f->nparams) {
         at = s->offset + (uint64_t)o->imm;
@@ -119,22 +118,31 @@ bool access_find_address(struct emit *e, struct access *a, bool lanes)
     }
     if (emit_reg_bits(e, o->reg) != 64)
         return false;
+    a->near = jit_is_near(e->reach, e->index);
+    a->aligned = jit_alignment(e->reach, e->index);
     find_offsets(e, a, o->reg, (uint64_t)o->imm - VGPU_WINDOW_BASE);
     return true;
 }
 
 /* ---- Tests ---- */
 
-/* [offset, offset + n) lies within size; nothing wraps. */
+static V truth(struct emit *e)
+{
+    return LLVMConstInt(e->i1, 1, false);
+}
+
+/* In shared memory [offset, offset + n) lies within its size, and nothing wraps. Of an access to the window it is enough that it
+ * begins there: n is far less than what is reserved behind it. */
 V access_fits(struct emit *e, const struct access *a, V offset, uint64_t n)
 {
-    V limit = LLVMBuildSub(e->b, a->size, emit_i64(e, n), ""), good;
+    V limit, good;
 
-    if (e->shape.unconfined)
-        return LLVMConstInt(e->i1, 1, false);
-    good = LLVMBuildICmp(e->b, LLVMIntULE, access_widen(e, offset), limit, "");
+    if (e->shape.unconfined || a->near)
+        return truth(e);
     if (LLVMIsConstant(a->size))
-        return good;
+        return LLVMBuildICmp(e->b, LLVMIntULT, access_widen(e, offset), a->size, "");
+    limit = LLVMBuildSub(e->b, a->size, emit_i64(e, n), "");
+    good = LLVMBuildICmp(e->b, LLVMIntULE, access_widen(e, offset), limit, "");
     return LLVMBuildAnd(e->b, good, LLVMBuildICmp(e->b, LLVMIntUGE, a->size, emit_i64(e, n), ""), "");
 }
 
@@ -143,27 +151,44 @@ V access_aligned(struct emit *e, const struct access *a, V offset)
     LLVMTypeRef type = LLVMTypeOf(offset);
     V low = LLVMBuildAnd(e->b, offset, LLVMConstInt(type, a->total - 1, false), "");
 
-    return LLVMBuildICmp(e->b, LLVMIntEQ, low, LLVMConstNull(type), "");
+    return a->aligned >= a->total ? truth(e) : LLVMBuildICmp(e->b, LLVMIntEQ, low, LLVMConstNull(type), "");
 }
 
-/* Every running lane's access is good: one OR over offsets decides, since both limits are powers of two in the window; in
- * shared memory each is compared. */
-V access_all_fit(struct emit *e, const struct access *a)
+/* Of bits that no good offset has: a lane that runs has some. */
+static V some_bad(struct emit *e, const struct access *a, uint64_t bits)
 {
     LLVMTypeRef type = LLVMTypeOf(a->offset);
-    bool narrow = type == emit_vector(e->i32);
-    V limit = LLVMBuildSub(e->b, a->size, emit_i64(e, a->total), ""), bad, low, bits;
+    V set = LLVMBuildAnd(e->b, a->offset, emit_splat(e, LLVMConstInt(LLVMGetElementType(type), bits, false)), "");
 
+    return LLVMBuildICmp(e->b, LLVMIntNE, set, LLVMConstNull(type), "");
+}
+
+/* Every running lane's access is good: the window is a power of two; in shared memory each lane is compared. */
+V access_all_fit(struct emit *e, const struct access *a)
+{
+    bool inside = e->shape.unconfined || a->near, window = LLVMIsConstant(a->size), narrow = LLVMTypeOf(a->offset) == emit_vector(e->i32);
+    uint64_t low = a->aligned >= a->total ? 0 : a->total - 1;
+    V bad = NULL, limit, good;
+
+    if (inside || window) {
+        if (inside && !low)
+            return truth(e);
+        bad = some_bad(e, a, low | (inside ? 0 : ~(VGPU_WINDOW_SIZE - 1)));
+        return LLVMBuildICmp(e->b, LLVMIntEQ, LLVMBuildAnd(e->b, emit_bits(e, bad), e->mask, ""), emit_i32(e, 0), "");
+    }
+    limit = LLVMBuildSub(e->b, a->size, emit_i64(e, a->total), "");
     if (narrow)
         limit = LLVMBuildTrunc(e->b, limit, e->i32, "");
-    bad = e->shape.unconfined ? LLVMConstNull(emit_vector(e->i1)) : LLVMBuildICmp(e->b, LLVMIntUGT, a->offset, emit_splat(e, limit), "");
-    low = LLVMBuildAnd(e->b, a->offset, emit_splat(e, LLVMConstInt(narrow ? e->i32 : e->i64, a->total - 1, false)), "");
-    if (a->total > 1)
-        bad = LLVMBuildOr(e->b, bad, LLVMBuildICmp(e->b, LLVMIntNE, low, LLVMConstNull(type), ""), "");
-    bits = LLVMBuildICmp(e->b, LLVMIntEQ, LLVMBuildAnd(e->b, emit_bits(e, bad), e->mask, ""), emit_i32(e, 0), "");
-    if (!LLVMIsConstant(a->size) && !e->shape.unconfined)
-        bits = LLVMBuildAnd(e->b, bits, LLVMBuildICmp(e->b, LLVMIntUGE, a->size, emit_i64(e, a->total), ""), "");
-    return bits;
+    bad = LLVMBuildICmp(e->b, LLVMIntUGT, a->offset, emit_splat(e, limit), "");
+    if (low)
+        bad = LLVMBuildOr(e->b, bad, some_bad(e, a, low), "");
+    good = LLVMBuildICmp(e->b, LLVMIntEQ, LLVMBuildAnd(e->b, emit_bits(e, bad), e->mask, ""), emit_i32(e, 0), "");
+    return LLVMBuildAnd(e->b, good, LLVMBuildICmp(e->b, LLVMIntUGE, a->size, emit_i64(e, a->total), ""), "");
+}
+
+bool access_is_sure(const struct emit *e, const struct access *a)
+{
+    return a->known || ((a->near || (e->shape.unconfined && !a->shared)) && a->aligned >= a->total);
 }
 
 /* How many lanes probably follow each other: rows of a small block are rows of memory. */
@@ -242,19 +267,6 @@ static V element_pointer(struct emit *e, const struct access *a, V at, unsigned 
 }
 
 /* ---- The ways ---- */
-
-/* Before code touches memory: who does, and where. */
-void access_note(struct emit *e, const struct access *a, uint32_t step, V address)
-{
-    V at = emit_at(e, e->env, offsetof(struct jit_env, address)), store;
-
-    LLVMBuildStore(e->b, emit_i32(e, e->index), emit_at(e, e->env, offsetof(struct jit_env, insn)));
-    LLVMBuildStore(e->b, e->mask, emit_at(e, e->env, offsetof(struct jit_env, mask)));
-    LLVMBuildStore(e->b, emit_i32(e, step), emit_at(e, e->env, offsetof(struct jit_env, step)));
-    LLVMBuildStore(e->b, emit_i32(e, a->total), emit_at(e, e->env, offsetof(struct jit_env, bytes)));
-    store = LLVMBuildStore(e->b, address, at);
-    LLVMSetAlignment(store, 8);
-}
 
 /* One access for all lanes. Of several stores to one place the highest lane's stays. */
 static void access_once(struct emit *e, const struct access *a, V at, V *values)
@@ -359,7 +371,7 @@ void access_each(struct emit *e, const struct access *a, V *values)
     V base = LLVMBuildAdd(e->b, access_widen(e, a->offset), emit_splat(e, a->base), "");
 
     if (!a->shared)
-        access_note(e, a, JIT_STEP_EACH, base);
+        emit_note(e, a->total, JIT_STEP_EACH, NULL, base);
     for (unsigned k = 0; k < a->n; k++) {
         V address = LLVMBuildAdd(e->b, base, emit_splat(e, emit_i64(e, (uint64_t)k * a->bytes)), "");
         V at = LLVMBuildIntToPtr(e->b, address, emit_vector(e->ptr), "");
@@ -419,15 +431,22 @@ void access_join_ways(struct emit *e, const struct access *a, struct ways *w)
         emit_result(e, &a->data[k], w->values[0][k]);
 }
 
+static void access_at(struct emit *e, const struct access *a, V *values)
+{
+    V at = LLVMBuildAdd(e->b, a->base, access_widen(e, a->offset), "");
+
+    if (!a->shared && !a->known)
+        emit_note(e, a->total, 0, NULL, at);
+    access_once(e, a, access_pointer(e, at), values);
+}
+
 static void uniform_access(struct emit *e, const struct access *a)
 {
     struct ways w = {.join = NULL};
     LLVMBasicBlockRef fast, slow;
-    V at;
 
-    if (a->known) {
-        at = access_pointer(e, LLVMBuildAdd(e->b, a->base, access_widen(e, a->offset), ""));
-        access_once(e, a, at, w.values[0]);
+    if (access_is_sure(e, a)) {
+        access_at(e, a, w.values[0]);
         for (unsigned k = 0; k < a->n && !a->store; k++)
             emit_result(e, &a->data[k], w.values[0][k]);
         return;
@@ -437,11 +456,7 @@ static void uniform_access(struct emit *e, const struct access *a)
     slow = emit_block(e, "slow");
     emit_branch(e, LLVMBuildAnd(e->b, access_fits(e, a, a->offset, a->total), access_aligned(e, a, a->offset), ""), fast, slow);
     LLVMPositionBuilderAtEnd(e->b, fast);
-    at = LLVMBuildAdd(e->b, a->base, access_widen(e, a->offset), "");
-    if (!a->shared)
-        access_note(e, a, 0, at);
-    at = access_pointer(e, at);
-    access_once(e, a, at, w.values[0]);
+    access_at(e, a, w.values[0]);
     access_end_way(e, &w, false);
     LLVMBuildBr(e->b, w.join);
     LLVMPositionBuilderAtEnd(e->b, slow);
@@ -454,40 +469,48 @@ static void note_rows(struct emit *e, const struct access *a, unsigned n)
     if (a->shared)
         return;
     if (n == VG_WARP)
-        access_note(e, a, a->total, LLVMBuildAdd(e->b, a->base, access_widen(e, emit_lane(e, a->offset, 0)), ""));
+        emit_note(e, a->total, a->total, NULL, LLVMBuildAdd(e->b, a->base, access_widen(e, emit_lane(e, a->offset, 0)), ""));
     else
-        access_note(e, a, JIT_STEP_EACH, LLVMBuildAdd(e->b, access_widen(e, a->offset), emit_splat(e, a->base), ""));
+        emit_note(e, a->total, JIT_STEP_EACH, NULL, LLVMBuildAdd(e->b, access_widen(e, a->offset), emit_splat(e, a->base), ""));
 }
 
+/* Rows, if they are any; else each lane by itself, where the CPU can; else the operation. */
 static void varying_access(struct emit *e, const struct access *a)
 {
-    bool own = e->shape.isa == JIT_ISA_V4 && (!a->store || a->bytes >= 4);
+    bool own = e->shape.isa == JIT_ISA_V4 && (!a->store || a->bytes >= 4), sure = access_is_sure(e, a);
     struct ways w = {.join = emit_block(e, "accessed")};
     LLVMBasicBlockRef row = emit_block(e, "row"), wide = emit_block(e, "wide"), rest = emit_block(e, "rest"),
-                      each = own ? emit_block(e, "each") : NULL, slow = emit_block(e, "slow");
+                      each = own ? emit_block(e, "each") : NULL, slow = sure && own ? NULL : emit_block(e, "slow");
     unsigned n = row_lanes(e);
 
     LLVMBuildCondBr(e->b, in_rows(e, a, n), row, rest);
     LLVMPositionBuilderAtEnd(e->b, row);
-    emit_branch(e, rows_fit(e, a, n), wide, slow);
+    if (sure)
+        LLVMBuildBr(e->b, wide);
+    else
+        emit_branch(e, rows_fit(e, a, n), wide, slow);
     LLVMPositionBuilderAtEnd(e->b, wide);
     note_rows(e, a, n);
     access_rows(e, a, n, w.values[0]);
     access_end_way(e, &w, true);
     LLVMBuildBr(e->b, w.join);
     LLVMPositionBuilderAtEnd(e->b, rest);
-    if (own)
-        emit_branch(e, access_all_fit(e, a), each, slow);
-    else
+    if (!own)
         LLVMBuildBr(e->b, slow);
+    else if (sure)
+        LLVMBuildBr(e->b, each);
+    else
+        emit_branch(e, access_all_fit(e, a), each, slow);
     if (own) {
         LLVMPositionBuilderAtEnd(e->b, each);
         access_each(e, a, w.values[w.n]);
         access_end_way(e, &w, true);
         LLVMBuildBr(e->b, w.join);
     }
-    LLVMPositionBuilderAtEnd(e->b, slow);
-    access_operation_way(e, a, &w);
+    if (slow) {
+        LLVMPositionBuilderAtEnd(e->b, slow);
+        access_operation_way(e, a, &w);
+    }
     access_join_ways(e, a, &w);
 }
 

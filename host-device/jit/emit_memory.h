@@ -16,7 +16,9 @@ struct access {
     V offset;                    /* i32 or i64, scalar or vector */
     uint64_t plus;               /* what is added to the address register */
     V size;                      /* i64: bytes behind base that may be touched */
-    bool known;                  /* and this access surely lies there, aligned */
+    bool known;                  /* and this access surely lies there, aligned, in memory that is there */
+    bool near;                   /* it is not far from the window, aligned to this at least, and need not be tested (reach.h) */
+    uint64_t aligned;
     bool varies;
     const struct jit_pattern *pattern; /* of the address register, where that has one; offset is lane 0's then */
     V rows[VG_WARP];             /* and by rows, offsets of their first lanes */
@@ -25,6 +27,8 @@ struct access {
 
 /* Where the instruction's address operand points: base, offset, size. lanes: by the address register's pattern, if it has one. */
 bool access_find_address(struct emit *e, struct access *a, bool lanes);
+/* No test is needed: each lane's access is good. */
+bool access_is_sure(const struct emit *e, const struct access *a);
 /* Every running lane's offset (a vector) is good. */
 V access_all_fit(struct emit *e, const struct access *a);
 V access_pointer(struct emit *e, V address);
@@ -38,8 +42,6 @@ V access_to_register(struct emit *e, const struct access *a, V v, bool vector);
 V access_to_memory(struct emit *e, const struct access *a, V v, bool vector);
 /* Element k of what is stored. */
 V access_data(struct emit *e, const struct access *a, unsigned k, bool vector);
-/* Before code touches memory: who does, and where (run.h). */
-void access_note(struct emit *e, const struct access *a, uint32_t step, V address);
 /* So many lanes in a row from 'at' on: elements as they are in memory. */
 void access_load_row(struct emit *e, const struct access *a, V at, unsigned lanes, V *values);
 /* The same from lane 'first' on. */

@@ -15,7 +15,6 @@ struct places {
     V low[VG_WARP];          /* by row: the lowest */
     bool row;                /* one address, and each behind the one before */
 };
-#define SPAN_MAX (1u << 20)
 
 static bool find_places(const struct access *a, struct places *p)
 {
@@ -29,7 +28,7 @@ static bool find_places(const struct access *a, struct places *p)
         for (unsigned l = f; l < f + p->lanes; l++) {
             int64_t d = lane[l] - lane[f];
 
-            if (d % (int64_t)a->total || d < -(int64_t)SPAN_MAX || d > SPAN_MAX)
+            if (d % (int64_t)a->total || d < -(int64_t)JIT_SPAN_MAX || d > JIT_SPAN_MAX)
                 return false;
             low = d < low ? d : low;
             high = d > high ? d : high;
@@ -54,7 +53,7 @@ static V low_of(const struct places *p, unsigned l)
 enum alignment { ALIGNED, MISALIGNED, UNKNOWN };
 static enum alignment alignment(const struct access *a)
 {
-    if (a->total == 1)
+    if (a->aligned >= a->total)
         return ALIGNED;
     if (a->pattern->align < 63 && 1ull << a->pattern->align < a->total)
         return UNKNOWN;
@@ -65,7 +64,9 @@ static bool surely_inside(struct emit *e, const struct access *a)
 {
     uint64_t end;
 
-    return a->shared && a->plus <= e->f->shared_size && !__builtin_add_overflow(a->pattern->high, a->plus + a->total, &end) &&
+    if (!a->shared)
+        return a->near || e->shape.unconfined;
+    return a->plus <= e->f->shared_size && !__builtin_add_overflow(a->pattern->high, a->plus + a->total, &end) &&
            end <= e->f->shared_size;
 }
 
@@ -265,25 +266,18 @@ static void masked_rows(struct emit *e, const struct access *a, const struct pla
 /* Who touches memory, should the hardware stop it. In shared memory it does not. */
 static void note(struct emit *e, const struct access *a, const struct places *p)
 {
-    V list[VG_WARP], table, store;
-    LLVMTypeRef type = emit_vector(e->i32);
+    uint32_t table[VG_WARP];
+    V store;
 
     if (a->shared)
         return;
-    access_note(e, a, p->row ? a->total : JIT_STEP_TABLE(p->lanes), p->low[0]);
-    if (p->row)
-        return;
+    for (unsigned l = 0; l < VG_WARP; l++)
+        table[l] = (uint32_t)p->at[l];
+    emit_note(e, a->total, p->row ? a->total : JIT_STEP_TABLE(p->lanes), table, p->low[0]);
     for (unsigned r = 1; r < VG_WARP / p->lanes; r++) {
         store = LLVMBuildStore(e->b, p->low[r], emit_at(e, e->env, offsetof(struct jit_env, address) + 8 * r));
         LLVMSetAlignment(store, 8);
     }
-    for (unsigned l = 0; l < VG_WARP; l++)
-        list[l] = emit_i32(e, (uint32_t)p->at[l]);
-    table = LLVMAddGlobal(e->module, type, "places");
-    LLVMSetInitializer(table, LLVMConstVector(list, VG_WARP));
-    LLVMSetGlobalConstant(table, true);
-    LLVMSetLinkage(table, LLVMPrivateLinkage);
-    LLVMBuildStore(e->b, table, emit_at(e, e->env, offsetof(struct jit_env, table)));
 }
 
 /* Lanes are inside when the lowest and the highest are; that is one comparison, and aligned addresses another, or none. */
@@ -311,12 +305,15 @@ static void find_pointers(struct emit *e, struct places *p)
 static void some_lanes(struct emit *e, const struct access *a, struct places *p, bool rows, LLVMBasicBlockRef slow,
                        V *values)
 {
-    LLVMBasicBlockRef good = emit_block(e, "good");
     struct access vector = *a;
 
     vector.offset = emit_spread(e, a->pattern, vector.rows);
-    emit_branch(e, access_all_fit(e, &vector), good, slow);
-    LLVMPositionBuilderAtEnd(e->b, good);
+    if (slow) {
+        LLVMBasicBlockRef good = emit_block(e, "good");
+
+        emit_branch(e, access_all_fit(e, &vector), good, slow);
+        LLVMPositionBuilderAtEnd(e->b, good);
+    }
     if (rows) {
         note(e, a, p);
         find_pointers(e, p);
@@ -351,7 +348,7 @@ bool access_pattern(struct emit *e, struct access *a)
     if (full && inside) {
         LLVMBuildBr(e->b, fast);
     } else {
-        slow = emit_block(e, "slow");
+        slow = some && inside ? NULL : emit_block(e, "slow");
         part = some ? emit_block(e, "some") : slow;
         emit_branch(e, cond, fast, part);
     }

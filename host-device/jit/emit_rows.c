@@ -6,7 +6,8 @@
 #include "jit/code.h"
 
 typedef LLVMValueRef V;
-#define MAX_PARAMS 10 /* env, instruction, mask; place and constant of two operands, or of one and four places of data */
+/* env, instruction, mask, record (emit_site()); place and constant of two operands, or of one and four places of data */
+enum { SITE = 3, FIRST = 4, MAX_PARAMS = 11 };
 
 bool rows_find(struct emit *e, const struct ptx_operand *o, uint8_t space, unsigned bytes, unsigned lanes, struct rows *r)
 {
@@ -33,9 +34,14 @@ static V any_bit(struct emit *e, V v, V bits)
     return LLVMBuildICmp(e->b, LLVMIntNE, LLVMBuildAnd(e->b, v, emit_splat(e, bits), ""), emit_splat(e, emit_i64(e, 0)), "");
 }
 
+static uint32_t lanes_of(const struct rows *r)
+{
+    return r->lanes == VG_WARP ? ~0u : (1u << r->lanes) - 1;
+}
+
 static void find_addresses(struct emit *e, struct rows *r)
 {
-    V mask = emit_i32(e, r->lanes == VG_WARP ? ~0u : (1u << r->lanes) - 1), offset, bad, size, n = emit_i64(e, r->bytes);
+    V mask = emit_i32(e, lanes_of(r)), offset, bad, size, n = emit_i64(e, r->bytes);
     LLVMTypeRef type = r->wide ? e->i64 : e->i32;
 
     offset = LLVMBuildLoad2(e->b, emit_vector(type), r->place, "");
@@ -64,13 +70,13 @@ static void make(struct emit *e, V fn, struct rows *r, unsigned n, unsigned n_da
     LLVMTypeRef params[3] = {e->ptr, e->i32, e->i32};
 
     for (unsigned k = 0; k < n; k++) {
-        r[k].place = LLVMGetParam(fn, 3 + 2 * k);
-        r[k].add = LLVMGetParam(fn, 4 + 2 * k);
+        r[k].place = LLVMGetParam(fn, FIRST + 2 * k);
+        r[k].add = LLVMGetParam(fn, FIRST + 1 + 2 * k);
         find_addresses(e, &r[k]);
         good = LLVMBuildAnd(e->b, good, r[k].good, "");
     }
     for (unsigned k = 0; k < n_data; k++)
-        places[k] = LLVMGetParam(fn, 3 + 2 * n + k);
+        places[k] = LLVMGetParam(fn, FIRST + 2 * n + k);
     emit_branch(e, good, fast, slow);
     LLVMPositionBuilderAtEnd(e->b, fast);
     body(e, r, places);
@@ -87,10 +93,7 @@ V rows_note(struct emit *e, const struct rows *r)
 {
     V at = emit_at(e, e->env, offsetof(struct jit_env, address)), fn = LLVMGetBasicBlockParent(LLVMGetInsertBlock(e->b)), store;
 
-    LLVMBuildStore(e->b, LLVMGetParam(fn, 1), emit_at(e, e->env, offsetof(struct jit_env, insn)));
-    LLVMBuildStore(e->b, LLVMGetParam(fn, 2), emit_at(e, e->env, offsetof(struct jit_env, mask)));
-    LLVMBuildStore(e->b, emit_i32(e, JIT_STEP_EACH), emit_at(e, e->env, offsetof(struct jit_env, step)));
-    LLVMBuildStore(e->b, emit_i32(e, r->bytes), emit_at(e, e->env, offsetof(struct jit_env, bytes)));
+    LLVMBuildStore(e->b, LLVMGetParam(fn, SITE), emit_at(e, e->env, offsetof(struct jit_env, site)));
     store = LLVMBuildStore(e->b, r->address, at);
     LLVMSetAlignment(store, 8);
     return at;
@@ -135,9 +138,10 @@ static uint64_t constant_of(const struct emit *e, const struct rows *r)
 
 void rows_call(struct emit *e, const char *name, struct rows *r, unsigned n, const struct ptx_operand *data, unsigned n_data, rows_body *body)
 {
-    LLVMTypeRef types[MAX_PARAMS] = {e->ptr, e->i32, e->i32}, type;
-    V args[MAX_PARAMS] = {e->env, emit_i32(e, e->index), e->mask};
-    unsigned at = 3;
+    uint32_t site = emit_site(e, lanes_of(&r[n - 1]), r[n - 1].bytes, JIT_STEP_EACH, NULL);
+    LLVMTypeRef types[MAX_PARAMS] = {e->ptr, e->i32, e->i32, e->i32}, type;
+    V args[MAX_PARAMS] = {e->env, emit_i32(e, e->index), e->mask, emit_i32(e, site)};
+    unsigned at = FIRST;
 
     for (unsigned k = 0; k < n; k++) {
         args[at] = emit_operation_place(e, r[k].operand->reg);

@@ -24,7 +24,7 @@ bool rows_find(struct emit *e, const struct ptx_operand *o, uint8_t space, unsig
 typedef void rows_body(struct emit *e, struct rows *r, LLVMValueRef *places);
 /* Emit the instruction as a call of the function of this name, which is made when it is not there. */
 void rows_call(struct emit *e, const char *name, struct rows *r, unsigned n, const struct ptx_operand *data, unsigned n_data, rows_body *body);
-/* In the body: note who is going to touch the rows, as run.h wants it. Gives the place where addresses lie in memory. */
+/* In the body: note who is going to touch the last operand's rows, as run.h wants it. Gives the place where addresses lie in memory. */
 LLVMValueRef rows_note(struct emit *e, const struct rows *r);
 /* Lane's row. 'addresses' is memory that holds them: from there they come cheaper, one by one, than out of vectors. */
 LLVMValueRef rows_at(struct emit *e, LLVMValueRef addresses, unsigned lane);

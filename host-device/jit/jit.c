@@ -66,10 +66,10 @@ static void *translate(struct emit *e, size_t *size)
 
 /* 'together' NULL: the kernel is there once. */
 static void *compile(const struct interp_kernel *k, const struct jit_uniform *u, const struct jit_uniform *together,
-                     const struct jit_shape *shape, struct jit_report *report)
+                     const struct jit_reach *reach, const struct jit_shape *shape, struct jit_report *report)
 {
     const struct jit_flow *w = u->flow;
-    struct emit e = {.u = u, .flow = w, .f = w->f, .k = k, .func = k->entry, .shape = *shape,
+    struct emit e = {.u = u, .flow = w, .reach = reach, .f = w->f, .k = k, .func = k->entry, .shape = *shape,
                      .why = report->why, .why_size = sizeof report->why, .lists_operations = wants('l')};
     LLVMValueRef *growth = calloc(w->f->nregs + 1, sizeof *growth);
     void *image = NULL;
@@ -98,6 +98,7 @@ static void *compile(const struct interp_kernel *k, const struct jit_uniform *u,
     }
     report->operations = e.operations;
     free(growth);
+    free(e.sites);
     free(e.var);
     free(e.read);
     free(e.flushed);
@@ -127,10 +128,12 @@ static double cpu_seconds(void)
 static void *generate(const struct interp_kernel *k, const struct jit_flow *flow, const struct jit_shape *shape, struct jit_report *report)
 {
     struct jit_uniform u = {0}, together = {0};
+    struct jit_reach reach = {0};
     bool twice = flow->f->ninsns <= TOGETHER_MAX;
     void *image = NULL;
 
-    if (!jit_uniform_find(&u, flow, shape->block, false) || (twice && !jit_uniform_find(&together, flow, shape->block, true))) {
+    if (!jit_uniform_find(&u, flow, shape->block, false) || (twice && !jit_uniform_find(&together, flow, shape->block, true)) ||
+        !jit_reach_find(&reach, flow)) {
         snprintf(report->why, sizeof report->why, "out of memory");
     } else {
         twice = twice && jit_better_together(&together, &u);
@@ -138,10 +141,11 @@ static void *generate(const struct interp_kernel *k, const struct jit_flow *flow
             jit_uniform_dump(&u, stderr);
         if (wants('u') && twice)
             jit_uniform_dump(&together, stderr);
-        image = compile(k, &u, twice ? &together : NULL, shape, report);
+        image = compile(k, &u, twice ? &together : NULL, &reach, shape, report);
     }
     jit_uniform_free(&u);
     jit_uniform_free(&together);
+    jit_reach_free(&reach);
     return image;
 }
 

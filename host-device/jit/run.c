@@ -17,7 +17,6 @@
 
 #define STACK_BYTES (1u << 20) /* touched as far as it is used */
 #define PAGE 4096u
-#define NO_INSN UINT32_MAX     /* in jit_env.insn: an operation runs */
 
 struct native {
     struct interp_native head;
@@ -277,7 +276,7 @@ static void operation(struct jit_env *env, uint32_t i, uint32_t mask)
     const struct uop *u = f->code + f->first_uop[i], *end = f->code + f->first_uop[i + 1];
 
     w->args.mask = mask;
-    env->insn = NO_INSN;
+    env->site = JIT_NO_SITE;
     if (meet(env, u, mask))
         return;
     enter(env);
@@ -292,7 +291,7 @@ static void operation(struct jit_env *env, uint32_t i, uint32_t mask)
         if (!u)
             u = wait(env, mask);
     }
-    env->insn = NO_INSN;
+    env->site = JIT_NO_SITE;
     back_to_code(env);
 }
 
@@ -476,7 +475,7 @@ static struct warp *begin(struct block *b)
     f->env.field[JIT_ENV_param] = worker->param_base;
     f->env.field[JIT_ENV_shared_size] = worker->shared_size;
     f->env.field[JIT_ENV_data] = worker->k->binding.data;
-    f->env.insn = NO_INSN;
+    f->env.site = JIT_NO_SITE;
     f->env.mxcsr = 0;
     f->waited = f->ended = false;
     prepare_stack(f);
@@ -498,28 +497,29 @@ static void run(struct warp *w)
     warp_run(w);
 }
 
-/* Where the access has been stopped that code itself made. An operation knows its own. */
-static const struct ptx_insn *locate(const struct warp **w, uint64_t address, int *lane)
+/* The access of code's own that has been stopped. An operation knows its own. */
+static const struct ptx_insn *locate(const struct warp **w, struct touch *t)
 {
     const struct fibers *p = (*w)->block->worker->native_state;
     const struct jit_env *env = p->running ? &p->running->env : NULL;
+    const struct jit_site *site;
 
-    if (!env || env->insn == NO_INSN)
+    if (!env || env->site == JIT_NO_SITE)
         return NULL;
     if (env->fresh)
         keep_up(p->running, p->running->block);
     *w = env->w;
-    *lane = -1;
-    for (int l = 0; l < VG_WARP && *lane < 0; l++) {
-        unsigned row = UINT32_MAX - env->step; /* JIT_STEP_TABLE */
-        uint64_t at = env->step == JIT_STEP_EACH ? env->address[l]
-                    : row <= VG_WARP ? env->address[(unsigned)l / row] + env->table[l]
-                    : env->address[0] + (unsigned)l * env->step;
+    site = (const struct jit_site *)(env->sites + env->site);
+    t->mask = site->mask ? site->mask : env->mask;
+    t->bytes = site->bytes;
+    for (unsigned l = 0; l < VG_WARP; l++) {
+        unsigned row = UINT32_MAX - site->step; /* JIT_STEP_TABLE */
 
-        if (env->mask >> l & 1 && address - at < env->bytes)
-            *lane = l;
+        t->at[l] = site->step == JIT_STEP_EACH ? env->address[l]
+                 : row <= VG_WARP ? env->address[l / row] + site->table[l]
+                 : env->address[0] + l * site->step;
     }
-    return &(*w)->entry_frame.func->f->insns[env->insn];
+    return &(*w)->entry_frame.func->f->insns[site->insn];
 }
 
 static void native_free(struct interp_native *native)

@@ -53,18 +53,26 @@ struct jit_env {
     uint32_t fresh;            /* code has not called for anything in this warp */
     uint32_t present;          /* lanes that have not ended, after an operation that calls a function */
     uint32_t polled;           /* set: code has looked at memory that others may change */
-    /* The access that runs, for who asks after the hardware has stopped it: */
-    uint32_t insn, mask;       /* instruction, and the lanes that run it */
-    uint32_t step;             /* JIT_STEP_EACH: address[lane]; _TABLE(n): address[lane / n] + table[lane]; else address[0] + lane * step */
-    uint32_t bytes;            /* of a lane's access */
+    /* The access that runs, for who asks after the hardware has stopped it. All that does not change is in the image: */
+    uint32_t site;             /* where in 'sites' its record begins */
+    uint32_t mask;             /* the lanes that run it, unless that is in the record */
+    const uint32_t *sites;
     uint32_t mxcsr;            /* what the code has set, in this warp or one before, 0: nothing. What it calls runs as the process does */
     struct warp *w;
-    const uint32_t *table;
     uint64_t address[32];
+};
+
+/* A record of a place in the code that touches memory. */
+struct jit_site {
+    uint32_t insn;             /* the instruction */
+    uint32_t mask;             /* of the lanes that run it; 0: jit_env has it */
+    uint32_t bytes;            /* of a lane's access */
+    uint32_t step;             /* JIT_STEP_EACH: address[lane]; _TABLE(n): address[lane / n] + table[lane]; else address[0] + lane * step */
+    uint32_t table[];          /* 32, where step names it */
 };
 #define JIT_STEP_EACH UINT32_MAX
 #define JIT_STEP_TABLE(n) (UINT32_MAX - (n))
-
+#define JIT_NO_SITE UINT32_MAX /* in jit_env.site: no access of code's own runs */
 
 typedef void jit_code(struct jit_env *env);
 
