@@ -141,6 +141,8 @@ void emit_branch(struct emit *e, LLVMValueRef cond, LLVMBasicBlockRef likely, LL
 uint32_t emit_site(struct emit *e, uint32_t mask, uint32_t bytes, uint32_t step, const uint32_t *table);
 /* Before code touches memory, for the lanes of e->mask: the record's number, and lane 0's address or all addresses. */
 void emit_note(struct emit *e, uint32_t bytes, uint32_t step, const uint32_t *table, LLVMValueRef address);
+/* And the address of a later row, where each has one. */
+void emit_note_row(struct emit *e, unsigned row, LLVMValueRef address);
 /* In the function's first block: where the records are. After the last of them. */
 void emit_sites(struct emit *e);
 

@@ -3,7 +3,6 @@
  * register holds is loaded at once, or spread from few places. */
 #include "jit/emit_memory.h"
 
-#include <stddef.h>
 #include <string.h>
 
 /* Where lanes are, in bytes from the lowest of all or, where each row has its own address, of their row. */
@@ -204,6 +203,73 @@ static void load_all(struct emit *e, const struct access *a, const struct places
     }
 }
 
+/* ---- Stores with gaps: pieces of memory as large as a vector register, of which some elements are stored ---- */
+
+#define PIECE 64u
+
+/* Where the first piece begins, before the row's lowest place: where it is aligned if the address register is. */
+static unsigned piece_start(const struct access *a, const struct places *p, unsigned row)
+{
+    return (unsigned)(a->plus - (uint64_t)p->first[row]) & (PIECE - 1) & -a->bytes;
+}
+
+/* Worth it where a piece has several lanes' elements; two of one place would be in doubt. */
+static bool has_gaps(const struct emit *e, const struct access *a, const struct places *p)
+{
+    unsigned pieces = 0;
+
+    if (e->shape.isa != JIT_ISA_V4 || a->n > 1)
+        return false;
+    for (unsigned l = 0; l < VG_WARP; l++) {
+        unsigned first = l - l % p->lanes, start = piece_start(a, p, l / p->lanes);
+        bool begins = true;
+
+        for (unsigned q = first; q < l; q++) {
+            if (p->at[q] == p->at[l])
+                return false;
+            begins &= (p->at[q] + start) / PIECE != (p->at[l] + start) / PIECE;
+        }
+        pieces += begins;
+    }
+    return pieces <= VG_WARP / 4;
+}
+
+/* The piece that lane 'first' is the lowest of. mask: <32 x i1>, or NULL: all lanes. */
+static void store_piece(struct emit *e, const struct access *a, const struct places *p, unsigned first, V v, V mask)
+{
+    unsigned row = first / p->lanes, start = piece_start(a, p, row), n = PIECE / a->bytes, from[PIECE], there[PIECE];
+    int64_t piece = (p->at[first] + start) / PIECE;
+    LLVMTypeRef overload[2] = {emit_many(e, 8 * a->bytes, n), e->ptr};
+    V args[4] = {NULL, emit_at(e, p->low[row], (uint64_t)(piece * PIECE - start)), emit_i32(e, a->bytes), NULL}, all;
+
+    for (unsigned k = 0; k < n; k++) {
+        from[k] = first;
+        there[k] = VG_WARP;
+    }
+    for (unsigned l = row * p->lanes; l < (row + 1) * p->lanes; l++)
+        if ((p->at[l] + start) / PIECE == piece)
+            from[(p->at[l] + start) % PIECE / a->bytes] = there[(p->at[l] + start) % PIECE / a->bytes] = l;
+    all = mask ? mask : LLVMConstAllOnes(emit_vector(e->i1));
+    args[0] = emit_shuffle(e, v, NULL, from, n);
+    args[3] = emit_shuffle(e, all, LLVMConstNull(emit_vector(e->i1)), there, n);
+    emit_call(e, "llvm.masked.store", overload, 2, args, 4);
+}
+
+static void store_gaps(struct emit *e, const struct access *a, const struct places *p, V mask)
+{
+    V v = access_to_memory(e, a, access_data(e, a, 0, true), true);
+
+    for (unsigned l = 0; l < VG_WARP; l++) {
+        unsigned row = l / p->lanes, start = piece_start(a, p, row);
+        bool begins = true;
+
+        for (unsigned q = row * p->lanes; q < l; q++)
+            begins &= (p->at[q] + start) / PIECE != (p->at[l] + start) / PIECE;
+        if (begins)
+            store_piece(e, a, p, l, v, mask);
+    }
+}
+
 /* Lane after lane: of several stores to one place the highest lane's stays. */
 static void store_all(struct emit *e, const struct access *a, const struct places *p)
 {
@@ -212,6 +278,10 @@ static void store_all(struct emit *e, const struct access *a, const struct place
 
     if (p->row) {
         access_store_row(e, a, p->low[0], 0, VG_WARP);
+        return;
+    }
+    if (!all_rows(e, a, p) && has_gaps(e, a, p)) {
+        store_gaps(e, a, p, NULL);
         return;
     }
     for (unsigned k = 0; k < a->n; k++) {
@@ -242,6 +312,10 @@ static void masked_rows(struct emit *e, const struct access *a, const struct pla
     V lanes = emit_lanes(e, e->mask), parts[VG_WARP], v = NULL;
     LLVMTypeRef overload[2] = {emit_many(e, 8 * a->bytes, n), e->ptr};
 
+    if (!all_rows(e, a, p)) {
+        store_gaps(e, a, p, lanes);
+        return;
+    }
     if (a->store)
         v = access_to_memory(e, a, access_data(e, a, 0, true), true);
     for (unsigned l = 0; l < VG_WARP; l += n) {
@@ -267,17 +341,14 @@ static void masked_rows(struct emit *e, const struct access *a, const struct pla
 static void note(struct emit *e, const struct access *a, const struct places *p)
 {
     uint32_t table[VG_WARP];
-    V store;
 
     if (a->shared)
         return;
     for (unsigned l = 0; l < VG_WARP; l++)
         table[l] = (uint32_t)p->at[l];
     emit_note(e, a->total, p->row ? a->total : JIT_STEP_TABLE(p->lanes), table, p->low[0]);
-    for (unsigned r = 1; r < VG_WARP / p->lanes; r++) {
-        store = LLVMBuildStore(e->b, p->low[r], emit_at(e, e->env, offsetof(struct jit_env, address) + 8 * r));
-        LLVMSetAlignment(store, 8);
-    }
+    for (unsigned r = 1; r < VG_WARP / p->lanes; r++)
+        emit_note_row(e, r, p->low[r]);
 }
 
 /* Lanes are inside when the lowest and the highest are; that is one comparison, and aligned addresses another, or none. */
@@ -334,7 +405,7 @@ bool access_pattern(struct emit *e, struct access *a)
     if (!find_places(a, &p) || alignment(a) == MISALIGNED)
         return false;
     inside &= alignment(a) == ALIGNED;
-    rows = a->n == 1 && all_rows(e, a, &p) && has_masks(e, a);
+    rows = a->n == 1 && has_masks(e, a) && (all_rows(e, a, &p) || (a->store && has_gaps(e, a, &p)));
     some = !full && (rows || (e->shape.isa == JIT_ISA_V4 && (!a->store || a->bytes >= 4)));
     for (unsigned r = 0; r < VG_WARP / p.lanes; r++)
         p.low[r] = LLVMBuildSub(e->b, access_widen(e, a->rows[r]), emit_i64(e, (uint64_t)p.first[r]), "");

@@ -93,8 +93,10 @@ V rows_note(struct emit *e, const struct rows *r)
 {
     V at = emit_at(e, e->env, offsetof(struct jit_env, address)), fn = LLVMGetBasicBlockParent(LLVMGetInsertBlock(e->b)), store;
 
-    LLVMBuildStore(e->b, LLVMGetParam(fn, SITE), emit_at(e, e->env, offsetof(struct jit_env, site)));
+    store = LLVMBuildStore(e->b, LLVMGetParam(fn, SITE), emit_at(e, e->env, offsetof(struct jit_env, site)));
+    LLVMSetVolatile(store, true);
     store = LLVMBuildStore(e->b, r->address, at);
+    LLVMSetVolatile(store, true);
     LLVMSetAlignment(store, 8);
     return at;
 }

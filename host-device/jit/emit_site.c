@@ -38,15 +38,30 @@ uint32_t emit_site(struct emit *e, uint32_t mask, uint32_t bytes, uint32_t step,
     return at;
 }
 
+/* Volatile: or LLVM drops a note when another one follows and nothing in between reads it. */
+static void put(struct emit *e, LLVMValueRef v, size_t offset)
+{
+    LLVMValueRef store = LLVMBuildStore(e->b, v, emit_at(e, e->env, offset));
+
+    LLVMSetVolatile(store, true);
+    if (LLVMGetTypeKind(LLVMTypeOf(v)) == LLVMVectorTypeKind)
+        LLVMSetAlignment(store, 8);
+}
+
 void emit_note(struct emit *e, uint32_t bytes, uint32_t step, const uint32_t *table, LLVMValueRef address)
 {
     bool known = LLVMIsConstant(e->mask);
     uint32_t mask = known ? (uint32_t)LLVMConstIntGetZExtValue(e->mask) : 0;
 
-    LLVMBuildStore(e->b, emit_i32(e, emit_site(e, mask, bytes, step, table)), emit_at(e, e->env, offsetof(struct jit_env, site)));
+    put(e, emit_i32(e, emit_site(e, mask, bytes, step, table)), offsetof(struct jit_env, site));
     if (!mask)
-        LLVMBuildStore(e->b, e->mask, emit_at(e, e->env, offsetof(struct jit_env, mask)));
-    LLVMSetAlignment(LLVMBuildStore(e->b, address, emit_at(e, e->env, offsetof(struct jit_env, address))), 8);
+        put(e, e->mask, offsetof(struct jit_env, mask));
+    put(e, address, offsetof(struct jit_env, address));
+}
+
+void emit_note_row(struct emit *e, unsigned row, LLVMValueRef address)
+{
+    put(e, address, offsetof(struct jit_env, address) + 8 * row);
 }
 
 void emit_sites(struct emit *e)

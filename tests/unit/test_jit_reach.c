@@ -113,6 +113,13 @@ static const struct {
      "ld.global.v4.u32 {%r2, %r3, %r4, %r5}, [%rd0]; ld.global.v2.u32 {%r6, %r7}, [%rd0+8]; add.u32 %r2, %r2, %r7; st.global.u32 [%o], %r2;", 0},
     {"atomics first", "atom.global.add.u32 %r0, [%out], 1; atom.global.add.u32 %r0, [%out+12582912], 1;", 700},
     {"atomics last", "st.global.u32 [%o], %ti; red.global.add.u32 [%o+12582912], 1;", 700},
+    /* Several in a row: the first is named. */
+    {"stores one after another", GOOD "st.global.u32 [%o+12582912], %ti;\nst.global.u32 [%o+12583936], %ti;\nst.global.u32 [%o], %ti;\nst.global.u32 [%o+4096], %ti;", 700},
+    {"with gaps", GOOD "mad.wide.u32 %rd0, %ti, 8, %out; st.global.u32 [%rd0], %ti;\nst.global.u32 [%rd0+12582912], %ti;\nst.global.u32 [%rd0+12582916], %ti;\nst.global.u32 [%rd0+4], %ti;", 700},
+    {"after what is fine", GOOD "st.global.u32 [%o], %ti;\nst.global.u32 [%o+4096], %ti;\nst.global.u32 [%o+12582912], %ti;\nst.global.u32 [%o+8192], %ti;", 700},
+    {"loads one after another", GOOD "ld.global.u32 %r1, [%o+12582912];\nld.global.u32 %r2, [%o];\nadd.u32 %r1, %r1, %r2; st.global.u32 [%o+4096], %r1;", 700},
+    {"gathers one after another", GOOD "ld.global.u32 %r1, [%i]; and.b32 %r1, %r1, 0xffc; cvt.u64.u32 %rd0, %r1; add.u64 %rd0, %rd0, %out; st.global.u32 [%rd0], 1;\n"
+     "st.global.u32 [%rd0+12582912], 2;\nst.global.u32 [%rd0+4], 3;", 700},
     /* Lanes of a row that leave the memory at its end. */
     {"words", ROUNDS("u32", "%r2", "4", "0x200000dff000", "96"), 700}, {"words from above", ROUNDS("u32", "%r2", "4", "0x200000200400", "-96"), 700},
     {"bytes", ROUNDS("u8", "%h0", "1", "0x200000dfff80", "3"), 700}, {"halves", ROUNDS("u16", "%h0", "2", "0x200000dfff00", "6"), 700},
