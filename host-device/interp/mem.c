@@ -2,7 +2,8 @@
 /* ld and st. Compiled for each instruction set, as lane operations are.
  *
  * Lanes that read or write neighbouring elements, in order, are one copy; lanes that read one element are a broadcast; the
- * rest goes lane by lane. */
+ * rest goes lane by lane. Volatile, relaxed and stronger accesses to several elements are one access a lane, as on a GPU: a
+ * flag and the value that it announces often travel in one vector (CUB's scans across blocks). */
 #include "interp/address.h"
 #include "interp/lanes_util.h"
 
@@ -17,17 +18,64 @@ static inline const void *host(uint64_t address)
     return (const void *)(uintptr_t)address;
 }
 
+/* What a lane accesses as one, 2 to 16 bytes. On CPUs with AVX that of 16 is one access too. */
+union whole {
+    uint8_t bytes[16];
+    uint16_t u16;
+    uint32_t u32;
+    uint64_t u64;
+    uint64_t u128 __attribute__((vector_size(16)));
+};
+
+static inline bool is_whole(const struct uop *u, unsigned element, unsigned n)
+{
+    return u->volatile_access && (u->vec > 1 || element > 8) && n <= sizeof(union whole);
+}
+
+#define WHOLES(X) X(2, u16) X(4, u32) X(8, u64) X(16, u128)
+static void load_whole(const struct warp *w, unsigned n, union whole *whole)
+{
+    for (uint32_t m = w->args.mask; m; m &= m - 1) {
+        unsigned l = (unsigned)__builtin_ctz(m);
+        const volatile union whole *from = host(w->ea[l]);
+
+        switch (n) {
+#define CASE(size, member) case size: whole[l].member = from->member; break;
+        WHOLES(CASE)
+#undef CASE
+        }
+    }
+}
+
+static void store_whole(const struct warp *w, unsigned n, const union whole *whole)
+{
+    for (uint32_t m = w->args.mask; m; m &= m - 1) {
+        unsigned l = (unsigned)__builtin_ctz(m);
+        volatile union whole *to = (void *)(uintptr_t)w->ea[l];
+
+        switch (n) {
+#define CASE(size, member) case size: to->member = whole[l].member; break;
+        WHOLES(CASE)
+#undef CASE
+        }
+    }
+}
+
 #define LOAD(M, R) \
     static const struct uop *load_##M##_##R(struct warp *w, const struct uop *u) \
     { \
         const unsigned n = sizeof(M) * u->vec; \
         const struct address_operand a = address_operand(u); \
-        const enum address_pattern p = address_pattern(w, u->insn, &a, n); \
+        const bool one = is_whole(u, sizeof(M), n); \
+        const enum address_pattern p = one ? SCATTERED : address_pattern(w, u->insn, &a, n); \
+        union whole whole[VG_WARP]; \
 \
         if (p == SCATTERED) \
             address_resolve(w, u->insn, &a, n); \
         if (u->volatile_access) \
             warp_polls(w); \
+        if (one) \
+            load_whole(w, n, whole); \
         for (unsigned e = 0; e < u->vec; e++) { \
             R *d = warp_at(w, u->refs[1 + e]); \
 \
@@ -49,7 +97,7 @@ static inline const void *host(uint64_t address)
             } else { \
                 for (uint32_t m = w->args.mask; m; m &= m - 1) { \
                     unsigned l = (unsigned)__builtin_ctz(m); \
-                    d[l] = CONVERT(R, ((const M *)host(w->ea[l]))[e]); \
+                    d[l] = CONVERT(R, (one ? (const M *)whole[l].bytes : (const M *)host(w->ea[l]))[e]); \
                 } \
             } \
         } \
@@ -61,7 +109,9 @@ static inline const void *host(uint64_t address)
     { \
         const unsigned n = sizeof(M) * u->vec; \
         const struct address_operand a = address_operand(u); \
-        const enum address_pattern p = address_pattern(w, u->insn, &a, n); \
+        const bool one = is_whole(u, sizeof(M), n); \
+        const enum address_pattern p = one ? SCATTERED : address_pattern(w, u->insn, &a, n); \
+        union whole whole[VG_WARP]; \
 \
         if (p == SCATTERED) \
             address_resolve(w, u->insn, &a, n); \
@@ -84,10 +134,12 @@ static inline const void *host(uint64_t address)
             } else { \
                 for (uint32_t m = w->args.mask; m; m &= m - 1) { \
                     unsigned l = (unsigned)__builtin_ctz(m); \
-                    ((M *)(uintptr_t)w->ea[l])[e] = CONVERT(M, s[l]); \
+                    (one ? (M *)whole[l].bytes : (M *)(uintptr_t)w->ea[l])[e] = CONVERT(M, s[l]); \
                 } \
             } \
         } \
+        if (one) \
+            store_whole(w, n, whole); \
         return u + 1; \
     }
 

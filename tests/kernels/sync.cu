@@ -116,6 +116,29 @@ KERNEL produce_consume(ring *rings, u32 items, u32 *out)
         }
 }
 
+/* A flag and its value in one vector, by the first block; the second counts the vectors whose halves do not belong together. Each
+ * thread has a place of its own. */
+KERNEL announced(u32 *at, u32 rounds, u32 *torn)
+{
+    u32 *two = at + linear_thread() * 8, *four = two + 4, a, b, c, d;
+
+    if (linear_block() == 0) {
+        for (u32 i = 1; i <= rounds; i++) {
+            asm volatile("st.relaxed.gpu.v2.u32 [%0], {%1, %2};" ::"l"(two), "r"(i), "r"(~i) : "memory");
+            asm volatile("st.volatile.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(four), "r"(i), "r"(~i), "r"(i * 3), "r"(i ^ 5) : "memory");
+        }
+        return;
+    }
+    u32 count = 0;
+    do {
+        asm volatile("ld.relaxed.gpu.v2.u32 {%0, %1}, [%2];" : "=r"(a), "=r"(b) : "l"(two) : "memory");
+        count += a && b != ~a;
+        asm volatile("ld.volatile.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(a), "=r"(b), "=r"(c), "=r"(d) : "l"(four) : "memory");
+        count += a && (b != ~a || c != a * 3 || d != (a ^ 5));
+    } while (a != rounds);
+    torn[linear_thread()] = count;
+}
+
 /* Warps of one block pass a value through shared memory, spinning. */
 KERNEL warp_chain(u32 *out)
 {

@@ -96,6 +96,18 @@ static void chains(void)
     }
 }
 
+static void announcements(void)
+{
+    for (u32 threads = 1; threads <= 64; threads *= 8) {
+        u32 rounds = 20000, none[64] = {0};
+        CUdeviceptr at = gpu_zeros(threads * 32), torn = gpu_zeros(sizeof none);
+
+        IS_ARRAY(LAUNCH_COOPERATIVE("announced", SHAPE(2), SHAPE(threads), 0, &at, &rounds, &torn), torn, none, 64,
+                 "a flag and its value travel together, %u threads", threads);
+        gpu_release();
+    }
+}
+
 static void locks(void)
 {
     FOR_SHAPES(block) {
@@ -174,6 +186,7 @@ void kernels_test(void)
 {
     full_grid();
     chains();
+    announcements();
     locks();
     atomics();
 }
