@@ -20,7 +20,8 @@
 #define PARAM_BYTES (64u << 10)
 #define KEEP_MAPPED (64 * VGPU_MIB) /* scratch that a worker keeps between launches */
 #define CHUNKS 64u                       /* of a grid, a worker, at the least */
-#define FEW 64u                          /* blocks taken at once, at the most */
+#define FEW 64u                          /* blocks taken at once, at first */
+#define MANY 1024u                       /* and at the most: memory likes it when CPUs keep to places far apart */
 #define PATIENCE 32                      /* passes in which blocks only poll, before they get company */
 #define COMPANY_BYTES (256 * VGPU_MIB)   /* of memory and registers of an ordinary launch's resident blocks, a worker */
 #define PAGE 4096u
@@ -297,7 +298,8 @@ static bool take_block(struct interp_worker *w, struct block *b)
     uint64_t few = w->grid_blocks / (w->grid->n_workers * CHUNKS);
 
     if (w->next_block == w->last_block) {
-        few = w->launch->cooperative || !few ? 1 : few < FEW ? few : FEW;
+        few = w->launch->cooperative || !few ? 1 : few < w->few ? few : w->few;
+        w->few = w->few < MANY ? 2 * w->few : MANY;
         w->next_block = atomic_fetch_add(&w->grid->next_block, few);
         if (w->next_block > w->grid_blocks)
             w->next_block = w->grid_blocks;
@@ -354,7 +356,10 @@ static bool run_ordinary(struct interp_worker *w)
                 return true;
             if (!b->busy && !(more && (more = take_block(w, b))))
                 continue;
-            moved |= run_block(w, b) != POLLS;
+            if (run_block(w, b) != POLLS)
+                moved = true;
+            else
+                w->few = 1; /* who waits for blocks before them is best served by few of them */
             busy = true;
         }
         polls = moved ? 0 : polls + 1;
@@ -458,6 +463,7 @@ bool interp_run(struct interp_worker *w, struct interp_kernel *k, const struct v
     w->launch = launch;
     w->grid = grid;
     w->next_block = w->last_block = 0;
+    w->few = FEW;
     w->serial++;
     if (!sigsetjmp(guard.env, 0)) {
         window_guard_enter(&guard);

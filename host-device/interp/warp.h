@@ -214,6 +214,7 @@ struct interp_worker {
     struct interp_grid *grid;
     uint64_t grid_blocks;
     uint64_t next_block, last_block; /* blocks that it has taken and not begun */
+    uint64_t few;                /* as many it takes next */
     uint32_t next_ctaid[3];      /* of next_block */
     bool alone;                  /* it has one resident block, and nothing to do between that and the next */
     uint64_t serial;             /* of the launch, among its launches */
