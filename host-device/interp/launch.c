@@ -443,6 +443,7 @@ static bool admit(struct interp_worker *w)
 static void clean_up(struct interp_worker *w)
 {
     w->running = NULL;
+    _mm_sfence(); /* code's stores past the caches */
     for (unsigned i = 0; i < w->n_blocks; i++)
         if (w->blocks[i]->busy) {
             for (unsigned n = 0; n < w->blocks[i]->n_warps; n++)

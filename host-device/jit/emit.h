@@ -70,6 +70,7 @@ struct emit {
     LLVMValueRef warp;           /* variable: the warp's number; NULL: it runs one */
     bool *spins;                 /* by loop: lanes may wait there for lanes that have left it */
     LLVMValueRef present, fuel;  /* variables */
+    LLVMValueRef stream;         /* i64: addresses with none of these bits are stored to past the caches; NULL: none is */
     LLVMValueRef arguments;      /* of functions that the kernel calls; NULL: none yet */
     struct emit_copy other;      /* u is NULL: the kernel is there once. Else u here is of the copy being emitted */
     struct jit_next next;
@@ -145,6 +146,12 @@ void emit_note(struct emit *e, uint32_t bytes, uint32_t step, const uint32_t *ta
 void emit_note_row(struct emit *e, unsigned row, LLVMValueRef address);
 /* In the function's first block: where the records are. After the last of them. */
 void emit_sites(struct emit *e);
+
+/* ---- emit_stream.c: stores past the caches ---- */
+/* In the function's first block: e->stream. */
+void emit_stream_begin(struct emit *e);
+/* Store a vector of integers: the instruction's, to global memory, in one piece. */
+void emit_stream_store(struct emit *e, LLVMValueRef v, LLVMValueRef at, unsigned alignment);
 
 /* ---- emit_vector.c: vectors of any length ---- */
 #define EMIT_SHUFFLE_MAX 256

@@ -646,6 +646,7 @@ void emit_function(struct emit *e)
     load_fields(e);
     if (e->daz)
         set_mode(e);
+    emit_stream_begin(e);
     if (takes_all(e, threads)) {
         e->over = emit_block(e, "over");
         e->warp = emit_variable(e, e->i64, e->field[JIT_ENV_warp]);

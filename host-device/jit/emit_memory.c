@@ -307,7 +307,7 @@ void access_load_row(struct emit *e, const struct access *a, V at, unsigned lane
 void access_store_row(struct emit *e, const struct access *a, V at, unsigned first, unsigned lanes)
 {
     unsigned pick[8 * VG_WARP], width = lanes, n = a->n;
-    V parts[8], v;
+    V parts[8];
 
     for (unsigned k = 0; k < n; k++)
         parts[k] = emit_part(e, access_to_memory(e, a, access_data(e, a, k, true), true), first, lanes);
@@ -324,8 +324,7 @@ void access_store_row(struct emit *e, const struct access *a, V at, unsigned fir
             }
             parts[k] = emit_shuffle(e, parts[k], parts[k + n / 2], pick, 2 * width);
         }
-    v = LLVMBuildStore(e->b, parts[0], at);
-    LLVMSetAlignment(v, a->total);
+    emit_stream_store(e, parts[0], at, a->total);
 }
 
 /* Rows of n lanes, each from its first lane's place on. */

@@ -475,6 +475,7 @@ static struct warp *begin(struct block *b)
     f->env.field[JIT_ENV_param] = worker->param_base;
     f->env.field[JIT_ENV_shared_size] = worker->shared_size;
     f->env.field[JIT_ENV_data] = worker->k->binding.data;
+    f->env.threads = worker->grid_blocks * worker->threads;
     f->env.site = JIT_NO_SITE;
     f->env.mxcsr = 0;
     f->waited = f->ended = false;

@@ -59,6 +59,7 @@ struct jit_env {
     const uint32_t *sites;
     uint32_t mxcsr;            /* what the code has set, in this warp or one before, 0: nothing. What it calls runs as the process does */
     struct warp *w;
+    uint64_t threads;          /* of the launch */
     uint64_t address[32];
 };
 
