@@ -180,12 +180,48 @@ LLVMValueRef emit_spread(struct emit *e, const struct jit_pattern *p, LLVMValueR
     return LLVMBuildAdd(e->b, all, LLVMConstVector(list, VG_WARP), "");
 }
 
-/* Where the register's value is; of those with one for each row, that of the row of the lane. */
-static LLVMValueRef place(struct emit *e, int32_t reg, unsigned lane)
+/* Of registers with a value for each row: which one is the lane's. */
+static unsigned row_at(const struct emit *e, int32_t reg, unsigned lane)
 {
     unsigned row = jit_row(e->u, reg);
 
-    return row ? emit_at(e, e->var[reg], (uint64_t)(lane / row) * emit_reg_bits(e, reg) / 8) : e->var[reg];
+    return row ? lane / row : 0;
+}
+
+/* The variable. */
+static LLVMValueRef place(struct emit *e, int32_t reg, unsigned lane)
+{
+    unsigned row = row_at(e, reg, lane);
+
+    return row ? emit_at(e, e->var[reg], (uint64_t)row * emit_reg_bits(e, reg) / 8) : e->var[reg];
+}
+
+/* What a register holds: a vector, or a scalar, that of the lane's row where there are several. */
+static LLVMValueRef held(struct emit *e, int32_t reg, unsigned lane)
+{
+    LLVMTypeRef type = emit_int(e, emit_reg_bits(e, reg));
+    LLVMValueRef v;
+
+    if (e->constant[reg]) {
+        v = LLVMConstInt(type, (uint64_t)e->constant[reg]->ops[1].imm, false);
+        return jit_is_vector(e->u, reg) ? emit_splat(e, v) : v;
+    }
+    if (jit_is_vector(e->u, reg))
+        type = emit_vector(type);
+    if (!e->brief[reg])
+        return LLVMBuildLoad2(e->b, type, place(e, reg, lane), "");
+    v = e->value[reg][row_at(e, reg, lane)];
+    return v ? v : LLVMConstNull(type);
+}
+
+void emit_set(struct emit *e, int32_t reg, LLVMValueRef v)
+{
+    if (e->constant[reg])
+        return;
+    if (e->brief[reg])
+        e->value[reg][row_at(e, reg, e->first)] = v;
+    else
+        LLVMBuildStore(e->b, v, place(e, reg, e->first));
 }
 
 /* All lanes of a register that is a scalar in code. */
@@ -197,7 +233,7 @@ static LLVMValueRef spread(struct emit *e, int32_t reg, LLVMValueRef v)
     if (!jit_has_lanes(e->u, reg))
         return emit_splat(e, v);
     for (unsigned r = 1; p->row && r < VG_WARP / p->row; r++)
-        bases[r] = cooked(e, reg, LLVMBuildLoad2(e->b, LLVMTypeOf(v), place(e, reg, r * p->row), ""));
+        bases[r] = cooked(e, reg, held(e, reg, r * p->row));
     return emit_spread(e, p, bases);
 }
 
@@ -208,9 +244,9 @@ static LLVMValueRef load_reg(struct emit *e, int32_t reg, bool wide, bool raw)
     unsigned first = wide ? 0 : e->first;
     LLVMValueRef v;
 
-    if (!e->var[reg])
+    if (!e->written[reg])
         return LLVMConstNull(wide ? emit_vector(type) : type);
-    v = LLVMBuildLoad2(e->b, varies ? emit_vector(type) : type, place(e, reg, first), "");
+    v = held(e, reg, first);
     if (!raw)
         v = cooked(e, reg, v);
     if (wide)
@@ -324,9 +360,8 @@ void emit_result(struct emit *e, const struct ptx_operand *o, LLVMValueRef v)
 {
     bool varies, is_vector = LLVMGetTypeKind(LLVMTypeOf(v)) == LLVMVectorTypeKind;
     LLVMValueRef keep = NULL;
-    LLVMTypeRef type;
 
-    if (o->kind != PTX_OPERAND_REG || !e->var[o->reg])
+    if (o->kind != PTX_OPERAND_REG || !e->written[o->reg])
         return;
     varies = jit_is_vector(e->u, o->reg);
     if (varies && !is_vector)
@@ -341,9 +376,7 @@ void emit_result(struct emit *e, const struct ptx_operand *o, LLVMValueRef v)
         keep = emit_splat(e, keep);
     if (jit_spares(e->u, e->block, o->reg))
         keep = emit_lanes(e, e->mask);
-    if (keep) {
-        type = LLVMTypeOf(v);
-        v = LLVMBuildSelect(e->b, keep, v, LLVMBuildLoad2(e->b, type, place(e, o->reg, e->first), ""), "");
-    }
-    LLVMBuildStore(e->b, v, place(e, o->reg, e->first));
+    if (keep)
+        v = LLVMBuildSelect(e->b, keep, v, held(e, o->reg, e->first), "");
+    emit_set(e, o->reg, v);
 }

@@ -3,7 +3,8 @@
  *
  * The code made is one function, void kernel(struct jit_env *): one warp from its start to its end, or small code all warps of the
  * block from that one on, as long as none calls for anything. A PTX register is a
- * variable: a scalar where the analysis found it uniform, else a vector of 32 lanes (predicates: of i1). Floats are kept as
+ * variable, or a value after the other where it is needed within one block only: a scalar where the analysis found it uniform, else
+ * a vector of 32 lanes (predicates: of i1). Floats are kept as
  * their bits. A block's lanes are a 32-bit mask; a block that runs for all lanes takes the mask of those that have not ended. */
 #ifndef VGPU_JIT_EMIT_H
 #define VGPU_JIT_EMIT_H
@@ -20,7 +21,8 @@
 /* A kernel may be in the function twice (emit_flow.c): what each copy knows and has of its own. */
 struct emit_copy {
     const struct jit_uniform *u;
-    LLVMValueRef *var;           /* by register; NULL: not named */
+    LLVMValueRef *var;           /* by register; NULL: not named, a constant, or kept as values */
+    LLVMValueRef (*value)[JIT_ROWS]; /* by register that is kept as values: what it is now, of each row where it is by rows */
     LLVMValueRef *waiting;       /* by block that is not whole: variable, the lanes that are to run there */
     LLVMBasicBlockRef *at;       /* by block */
     bool stays;                  /* no lane ends before the others, and there are 32 */
@@ -55,14 +57,16 @@ struct emit {
     LLVMTypeRef i1, i8, i16, i32, i64, ptr, none;
     LLVMValueRef env;
     LLVMValueRef field[JIT_ENV_FIELDS]; /* what does not change while a warp runs; frame, special and local are the warp's own */
-    LLVMValueRef *var;           /* by register; NULL: not named */
+    LLVMValueRef *var;           /* by register; NULL: not named, a constant, or kept as values */
+    LLVMValueRef (*value)[JIT_ROWS];
+    bool *brief;                 /* by register: it is kept as values (brief.h) */
     uint8_t *flushed;            /* by register: it never holds a subnormal f32 */
     uint8_t *raw;                /* by register: its variable may hold NaNs that are not the hardware's (flushed.h) */
     bool daz;                    /* the CPU takes subnormal operands for zeros; a raw and flushed register's variable may hold some */
     LLVMValueRef *growth;        /* by register: variable (i64), by how much it grows from block to block (emit_ahead.c); NULL: not known */
     struct emit_asked asked;
-    bool *read;                  /* by register: some instruction reads it */
-    const struct ptx_insn **constant; /* by register: its one definition, where that moves an immediate; else NULL */
+    bool *read, *written;        /* by register: some instruction reads or writes it */
+    const struct ptx_insn **constant; /* by register: its one definition, where that moves an immediate there; else NULL */
     LLVMValueRef *waiting;       /* by block that is not whole: variable, the lanes that are to run there */
     LLVMBasicBlockRef *at;       /* by block */
     bool stays;                  /* no lane ends before the others, and there are 32 */
@@ -89,6 +93,7 @@ struct emit {
     LLVMValueRef block_mask;     /* i32: lanes of the block */
     LLVMValueRef mask;           /* i32: and of these, those whose guard holds */
     LLVMValueRef guard;          /* i1 or <32 x i1>, or NULL */
+    bool met;                    /* the block's lanes have been found to be all that there are */
     jmp_buf fail;
     char *why;
     size_t why_size;
@@ -120,6 +125,8 @@ LLVMValueRef emit_source(struct emit *e, const struct ptx_operand *o, unsigned b
 void emit_result(struct emit *e, const struct ptx_operand *o, LLVMValueRef v);
 /* All lanes of what has this pattern, from its value in lane 0, or in the first lane of each row. */
 LLVMValueRef emit_spread(struct emit *e, const struct jit_pattern *p, LLVMValueRef *bases);
+/* A register's value, one of its row of e->first: a vector, or a scalar for all lanes or those of a row. */
+void emit_set(struct emit *e, int32_t reg, LLVMValueRef v);
 /* The register as it is, a scalar or a vector. */
 LLVMValueRef emit_reg(struct emit *e, int32_t reg, bool wide);
 /* The same for float arithmetic, to which any NaN is one and, where the CPU flushes, a subnormal is zero. */

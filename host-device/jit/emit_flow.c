@@ -144,9 +144,10 @@ static void change_copy(struct emit *e)
 {
     struct emit_copy other = e->other;
 
-    e->other = (struct emit_copy){e->u, e->var, e->waiting, e->at, e->stays};
+    e->other = (struct emit_copy){e->u, e->var, e->value, e->waiting, e->at, e->stays};
     e->u = other.u;
     e->var = other.var;
+    e->value = other.value;
     e->waiting = other.waiting;
     e->at = other.at;
     e->stays = other.stays;
@@ -155,17 +156,19 @@ static void change_copy(struct emit *e)
 /* What the other copy has for a register: a vector, or lane 0 or those at which rows begin. */
 static void pass_register(struct emit *e, int32_t reg)
 {
-    unsigned row = jit_row(e->other.u, reg), bytes = emit_reg_bits(e, reg) / 8;
+    unsigned row = jit_row(e->other.u, reg);
     bool wide = row || jit_is_vector(e->u, reg) || jit_is_vector(e->other.u, reg);
     LLVMValueRef v;
 
-    if (!e->var[reg])
+    if (!e->written[reg])
         return;
     v = emit_raw_reg(e, reg, wide);
-    for (unsigned l = 0; row && l < VG_WARP; l += row)
-        LLVMBuildStore(e->b, emit_lane(e, v, l), emit_at(e, e->other.var[reg], (uint64_t)(l / row) * bytes));
-    if (!row)
-        LLVMBuildStore(e->b, wide && !jit_is_vector(e->other.u, reg) ? emit_lane(e, v, 0) : v, e->other.var[reg]);
+    wide = wide && !jit_is_vector(e->other.u, reg);
+    change_copy(e);
+    for (e->first = 0; e->first < VG_WARP; e->first += row ? row : VG_WARP)
+        emit_set(e, reg, wide ? emit_lane(e, v, e->first) : v);
+    e->first = 0;
+    change_copy(e);
 }
 
 static void finish_block(struct emit *e, uint32_t b);
@@ -324,25 +327,38 @@ static bool has_members(const struct ptx_insn *i)
     }
 }
 
+static bool is_all_ones(LLVMValueRef v)
+{
+    return LLVMIsAConstantInt(v) && LLVMConstIntGetSExtValue(v) == -1;
+}
+
 /* Where lanes may have parted, an instruction at which they meet goes on with all that there are, or all that its member mask
- * names, if these are here. */
+ * names, if these are here. What has been found out for all holds until the block ends. */
 static void check_meeting(struct emit *e)
 {
     const struct ptx_operand *o = e->insn->nops ? &e->insn->ops[e->insn->nops - 1] : NULL;
     bool masked = has_members(e->insn) && o && !jit_operand_varies(e->u, o);
-    LLVMValueRef present = LLVMBuildLoad2(e->b, e->i32, e->present, ""), members = NULL, good;
-    LLVMBasicBlockRef here = emit_block(e, "met"), apart = emit_block(e, "apart");
+    LLVMValueRef present, members = NULL, good;
+    LLVMBasicBlockRef here, apart;
     bool wide = e->wide;
 
     e->wide = false;
     if (masked)
         members = emit_source(e, o, 32);
     e->wide = wide;
+    if (members && is_all_ones(members))
+        members = NULL;
+    if (e->met && !members && !e->guard)
+        return;
+    here = emit_block(e, "met");
+    apart = emit_block(e, "apart");
+    present = e->stays ? emit_i32(e, ~0u) : LLVMBuildLoad2(e->b, e->i32, e->present, "");
     good = LLVMBuildICmp(e->b, LLVMIntEQ, e->mask, members ? LLVMBuildAnd(e->b, present, members, "") : present, "");
     emit_branch(e, good, here, apart);
     LLVMPositionBuilderAtEnd(e->b, apart);
     emit_leave_here(e);
     LLVMPositionBuilderAtEnd(e->b, here);
+    e->met |= !members && !e->guard;
 }
 
 /* Are the results uniform, so that scalars do? */
@@ -484,6 +500,7 @@ static void emit_body(struct emit *e, uint32_t b)
                                                : LLVMBuildLoad2(e->b, e->i32, e->waiting[b] ? e->waiting[b] : e->present, "");
     if (e->waiting[b])
         LLVMBuildStore(e->b, emit_i32(e, 0), e->waiting[b]);
+    e->met = false;
     for (uint32_t i = x->first; i < x->end; i++) {
         e->insn = &e->f->insns[i];
         e->index = i;
@@ -508,12 +525,13 @@ LLVMValueRef emit_variable(struct emit *e, LLVMTypeRef type, LLVMValueRef initia
     return v;
 }
 
-static const struct ptx_insn *moved_constant(const struct ptx_insn *i)
+static bool is_constant(const struct emit *e, const struct ptx_insn *i, int32_t reg)
 {
-    return i->op == PTX_OP_mov && i->guard < 0 && i->ops[1].kind == PTX_OPERAND_IMM ? i : NULL;
+    return i->op == PTX_OP_mov && i->guard < 0 && i->ops[1].kind == PTX_OPERAND_IMM && emit_reg_bits(e, reg) > 1 &&
+           !jit_test(e->flow->live_in, (uint32_t)reg);
 }
 
-static void declare_registers(struct emit *e)
+static void note_registers(struct emit *e)
 {
     struct jit_regs r;
 
@@ -524,17 +542,26 @@ static void declare_registers(struct emit *e)
                 e->read[r.read[k]] = true;
             for (unsigned k = 0; k < r.n_written; k++) {
                 int32_t reg = r.written[k];
-                LLVMTypeRef type = emit_int(e, emit_reg_bits(e, reg));
 
-                if (jit_is_vector(e->u, reg))
-                    type = emit_vector(type);
-                else if (jit_row(e->u, reg))
-                    type = LLVMArrayType2(type, VG_WARP / jit_row(e->u, reg));
-                e->constant[reg] = e->var[reg] ? NULL : moved_constant(&e->f->insns[i]);
-                if (!e->var[reg])
-                    e->var[reg] = emit_variable(e, type, LLVMConstNull(type));
+                e->constant[reg] = !e->written[reg] && is_constant(e, &e->f->insns[i], reg) ? &e->f->insns[i] : NULL;
+                e->written[reg] = true;
             }
         }
+}
+
+static void declare_registers(struct emit *e)
+{
+    for (int32_t reg = 0; reg < (int32_t)e->f->nregs; reg++) {
+        LLVMTypeRef type = emit_int(e, emit_reg_bits(e, reg));
+
+        if (!e->written[reg] || e->constant[reg] || e->brief[reg])
+            continue;
+        if (jit_is_vector(e->u, reg))
+            type = emit_vector(type);
+        else if (jit_row(e->u, reg))
+            type = LLVMArrayType2(type, VG_WARP / jit_row(e->u, reg));
+        e->var[reg] = emit_variable(e, type, LLVMConstNull(type));
+    }
 }
 
 static void load_fields(struct emit *e)
@@ -660,6 +687,7 @@ void emit_function(struct emit *e)
     e->field[JIT_ENV_local] = warps_own(e, JIT_ENV_local, JIT_ENV_local_bytes);
     e->present = emit_variable(e, e->i32, first_lanes(e, threads));
     e->fuel = emit_variable(e, e->i32, emit_i32(e, WARP_FUEL));
+    note_registers(e);
     declare(e);
     if (e->other.u) {
         change_copy(e);

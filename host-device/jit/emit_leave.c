@@ -12,7 +12,7 @@ static void save(struct emit *e, uint32_t reg, LLVMValueRef lanes)
 {
     LLVMValueRef at = emit_at(e, e->field[JIT_ENV_frame], e->func->place[reg]), v, old;
 
-    if (!e->var[reg] || e->func->place[reg] == JIT_NONE)
+    if (!e->written[reg] || e->func->place[reg] == JIT_NONE)
         return;
     v = emit_reg(e, (int32_t)reg, true);
     if (emit_reg_bits(e, (int32_t)reg) == 1) {
@@ -69,7 +69,7 @@ static void park_waiting(struct emit *e, uint32_t b, LLVMValueRef parked)
 static void leave(struct emit *e)
 {
     emit_call_out(e, offsetof(struct jit_env, leave), NULL, 0, false);
-    LLVMBuildRetVoid(e->b); /* leave() does not return */
+    LLVMBuildUnreachable(e->b); /* leave() does not return */
 }
 
 void emit_leave_edge(struct emit *e, uint32_t to)

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "jit/brief.h"
 #include "jit/code.h"
 #include "jit/emit.h"
 #include "jit/flushed.h"
@@ -64,6 +65,38 @@ static void *translate(struct emit *e, size_t *size)
     return image;
 }
 
+/* Memory of one compilation. */
+struct store {
+    void *taken[32];
+    unsigned n;
+    bool failed;
+};
+
+static void *take(struct store *s, size_t n, size_t size)
+{
+    void *p = s->n < sizeof s->taken / sizeof *s->taken ? calloc(n + 1, size) : NULL;
+
+    if (p)
+        s->taken[s->n++] = p;
+    s->failed |= !p;
+    return p;
+}
+
+static void give_all_back(struct store *s)
+{
+    while (s->n)
+        free(s->taken[--s->n]);
+}
+
+static bool analyse(struct emit *e)
+{
+    if (!jit_find_spins(e->u, e->spins) || !jit_raw_find(e->f, e->raw) || !jit_brief_find(e->flow, e->brief))
+        return false;
+    jit_flushed_find(e->f, e->flushed);
+    e->daz = jit_all_flush(e->f, e->flushed);
+    return true;
+}
+
 /* 'together' NULL: the kernel is there once. */
 static void *compile(const struct interp_kernel *k, const struct jit_uniform *u, const struct jit_uniform *together,
                      const struct jit_reach *reach, const struct jit_shape *shape, struct jit_report *report)
@@ -71,46 +104,35 @@ static void *compile(const struct interp_kernel *k, const struct jit_uniform *u,
     const struct jit_flow *w = u->flow;
     struct emit e = {.u = u, .flow = w, .reach = reach, .f = w->f, .k = k, .func = k->entry, .shape = *shape,
                      .why = report->why, .why_size = sizeof report->why, .lists_operations = wants('l')};
-    LLVMValueRef *growth = calloc(w->f->nregs + 1, sizeof *growth);
+    size_t nregs = w->f->nregs;
+    struct store s = {.n = 0};
     void *image = NULL;
 
-    e.growth = growth;
-    e.var = calloc(w->f->nregs + 1, sizeof *e.var);
-    e.read = calloc(w->f->nregs + 1, sizeof *e.read);
-    e.constant = calloc(w->f->nregs + 1, sizeof *e.constant);
-    e.flushed = calloc(w->f->nregs + 1, sizeof *e.flushed);
-    e.raw = calloc(w->f->nregs + 1, sizeof *e.raw);
-    e.waiting = calloc(w->n + 1, sizeof *e.waiting);
-    e.at = calloc(w->n + 1, sizeof *e.at);
+    e.var = take(&s, nregs, sizeof *e.var);
+    e.value = take(&s, nregs, sizeof *e.value);
+    e.brief = take(&s, nregs, sizeof *e.brief);
+    e.growth = take(&s, nregs, sizeof *e.growth);
+    e.read = take(&s, nregs, sizeof *e.read);
+    e.written = take(&s, nregs, sizeof *e.written);
+    e.constant = take(&s, nregs, sizeof *e.constant);
+    e.flushed = take(&s, nregs, sizeof *e.flushed);
+    e.raw = take(&s, nregs, sizeof *e.raw);
+    e.waiting = take(&s, w->n, sizeof *e.waiting);
+    e.at = take(&s, w->n, sizeof *e.at);
     e.other.u = together;
-    e.other.var = calloc(w->f->nregs + 1, sizeof *e.other.var);
-    e.other.waiting = calloc(w->n + 1, sizeof *e.other.waiting);
-    e.other.at = calloc(w->n + 1, sizeof *e.other.at);
-    e.next.list = calloc(w->n + 2, sizeof *e.next.list);
-    e.spins = calloc(w->n_loops + 1, sizeof *e.spins);
-    if (growth && e.var && e.read && e.flushed && e.raw && e.constant && e.waiting && e.at && e.next.list && e.spins && e.other.var &&
-        e.other.waiting && e.other.at && jit_find_spins(u, e.spins) && jit_raw_find(w->f, e.raw)) {
-        jit_flushed_find(w->f, e.flushed);
-        e.daz = jit_all_flush(w->f, e.flushed);
+    e.other.var = take(&s, nregs, sizeof *e.other.var);
+    e.other.value = take(&s, nregs, sizeof *e.other.value);
+    e.other.waiting = take(&s, w->n, sizeof *e.other.waiting);
+    e.other.at = take(&s, w->n, sizeof *e.other.at);
+    e.next.list = take(&s, w->n + 1, sizeof *e.next.list);
+    e.spins = take(&s, w->n_loops, sizeof *e.spins);
+    if (!s.failed && analyse(&e))
         image = translate(&e, &report->code_bytes);
-    } else {
+    else
         snprintf(report->why, sizeof report->why, "out of memory");
-    }
     report->operations = e.operations;
-    free(growth);
     free(e.sites);
-    free(e.var);
-    free(e.read);
-    free(e.flushed);
-    free(e.raw);
-    free(e.constant);
-    free(e.waiting);
-    free(e.at);
-    free(e.spins);
-    free(e.other.var);
-    free(e.other.waiting);
-    free(e.other.at);
-    free(e.next.list);
+    give_all_back(&s);
     return image;
 }
 

@@ -15,6 +15,8 @@
 #include "interp/lanes.h"
 #include "jit/flow.h"
 
+#define JIT_ROWS 4 /* a warp has so many rows of a block at most */
+
 struct jit_pattern {
     int64_t lane[VG_WARP];
     uint64_t high;           /* every lane's value, as an unsigned number, is at most this */
