@@ -164,8 +164,6 @@ static V one_by_one(struct emit *e, struct atomic *t, V address)
     return t->used ? LLVMBuildLoad2(e->b, vector, t->old, "") : NULL;
 }
 
-/* ---- All at once ---- */
-
 static bool is_same_everywhere(const struct emit *e, const struct ptx_operand *o)
 {
     return o->kind == PTX_OPERAND_IMM || (o->kind == PTX_OPERAND_REG && !jit_varies(e->u, o->reg));
@@ -175,6 +173,35 @@ static V same_value(struct emit *e, const struct atomic *t)
 {
     return t->b->kind == PTX_OPERAND_IMM ? LLVMConstInt(emit_int(e, t->bits), (uint64_t)t->b->imm, false) : emit_reg(e, t->b->reg, false);
 }
+
+/* In shared memory, for all lanes, with nobody who wants old values: a few lanes a round, from offsets in memory. */
+#define ROUND 8
+
+static void round_by_round(struct emit *e, struct atomic *t)
+{
+    LLVMTypeRef type = emit_int(e, t->bits), offset = LLVMGetElementType(LLVMTypeOf(t->a.offset));
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(e->b), loop = emit_block(e, "round"), done = emit_block(e, "rounds");
+    bool same = is_same_everywhere(e, t->b);
+    V offsets = place_for(e, LLVMTypeOf(t->a.offset)), value = same ? same_value(e, t) : NULL, first, next, lane, at;
+
+    LLVMBuildStore(e->b, t->a.offset, offsets);
+    if (!same)
+        LLVMBuildStore(e->b, emit_source(e, t->b, t->bits), t->b_at = place_for(e, emit_vector(type)));
+    LLVMBuildBr(e->b, loop);
+    LLVMPositionBuilderAtEnd(e->b, loop);
+    first = LLVMBuildPhi(e->b, e->i64, "");
+    for (unsigned l = 0; l < ROUND; l++) {
+        lane = LLVMBuildAdd(e->b, first, emit_i64(e, l), "");
+        at = access_widen(e, LLVMBuildLoad2(e->b, offset, element(e, offset, offsets, lane), ""));
+        update(e, t, LLVMBuildAdd(e->b, t->a.base, at, ""), same ? value : LLVMBuildLoad2(e->b, type, element(e, type, t->b_at, lane), ""), NULL);
+    }
+    next = LLVMBuildAdd(e->b, first, emit_i64(e, ROUND), "");
+    LLVMAddIncoming(first, (V[]){emit_i64(e, 0), next}, (LLVMBasicBlockRef[]){before, loop}, 2);
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntULT, next, emit_i64(e, VG_WARP), ""), loop, done);
+    LLVMPositionBuilderAtEnd(e->b, done);
+}
+
+/* ---- All at once ---- */
 
 static V count(struct emit *e, const struct atomic *t, V mask)
 {
@@ -250,8 +277,8 @@ bool emit_atomic(struct emit *e)
 {
     struct atomic t = {.old = NULL};
     struct ways w = {.join = NULL};
-    LLVMBasicBlockRef fast, slow;
-    V good, address;
+    LLVMBasicBlockRef fast, slow = NULL;
+    V address;
 
     if ((e->insn->op != PTX_OP_atom && e->insn->op != PTX_OP_red) || !find_operation(e, &t))
         return false;
@@ -261,24 +288,30 @@ bool emit_atomic(struct emit *e)
     t.a.store = !t.used;
     t.a.data = t.result;
     w.join = emit_block(e, "updated");
-    fast = emit_block(e, "update");
-    slow = emit_block(e, "slow");
-    if (t.a.varies)
-        good = access_all_fit(e, &t.a);
-    else
-        good = LLVMBuildAnd(e->b, access_fits(e, &t.a, t.a.offset, t.a.total), access_aligned(e, &t.a, t.a.offset), "");
-    emit_branch(e, good, fast, slow);
-    LLVMPositionBuilderAtEnd(e->b, fast);
+    if (!access_is_sure(e, &t.a)) {
+        fast = emit_block(e, "update");
+        slow = emit_block(e, "slow");
+        emit_branch(e, t.a.varies ? access_all_fit(e, &t.a)
+                                  : LLVMBuildAnd(e->b, access_fits(e, &t.a, t.a.offset, t.a.total), access_aligned(e, &t.a, t.a.offset), ""),
+                    fast, slow);
+        LLVMPositionBuilderAtEnd(e->b, fast);
+    }
     if (t.used)
         polls(e);
-    address = access_widen(e, t.a.offset);
-    address = LLVMBuildAdd(e->b, address, t.a.varies ? emit_splat(e, t.a.base) : t.a.base, "");
-    emit_note(e, t.a.total, t.a.varies ? JIT_STEP_EACH : 0, NULL, address);
-    w.values[w.n][0] = t.a.varies ? one_by_one(e, &t, NULL) : at_one_place(e, &t, address);
+    if (t.a.varies && t.a.shared && !t.used && t.op != SWAP && LLVMIsConstant(e->mask)) {
+        round_by_round(e, &t);
+    } else {
+        address = access_widen(e, t.a.offset);
+        address = LLVMBuildAdd(e->b, address, t.a.varies ? emit_splat(e, t.a.base) : t.a.base, "");
+        emit_note(e, t.a.total, t.a.varies ? JIT_STEP_EACH : 0, NULL, address);
+        w.values[w.n][0] = t.a.varies ? one_by_one(e, &t, NULL) : at_one_place(e, &t, address);
+    }
     access_end_way(e, &w, true);
     LLVMBuildBr(e->b, w.join);
-    LLVMPositionBuilderAtEnd(e->b, slow);
-    access_operation_way(e, &t.a, &w);
+    if (slow) {
+        LLVMPositionBuilderAtEnd(e->b, slow);
+        access_operation_way(e, &t.a, &w);
+    }
     access_join_ways(e, &t.a, &w);
     return true;
 }

@@ -98,6 +98,8 @@ bool access_find_address(struct emit *e, struct access *a, bool lanes)
             return false;
         at = (uint64_t)place + (uint64_t)o->imm;
         if (o->reg >= 0) {
+            a->near = jit_is_near(e->reach, e->index);
+            a->aligned = jit_alignment(e->reach, e->index);
             find_offsets(e, a, o->reg, at);
         } else {
             a->offset = emit_i64(e, at);

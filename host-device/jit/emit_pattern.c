@@ -63,7 +63,7 @@ static bool surely_inside(struct emit *e, const struct access *a)
 {
     uint64_t end;
 
-    if (!a->shared)
+    if (a->near || !a->shared)
         return a->near || e->shape.unconfined;
     return a->plus <= e->f->shared_size && !__builtin_add_overflow(a->pattern->high, a->plus + a->total, &end) &&
            end <= e->f->shared_size;

@@ -18,6 +18,7 @@ struct number {
     bool known;
     uint64_t most;           /* of 64 bits: from -most to most; else from 0 to most */
     uint8_t zeros;
+    bool natural;            /* not below 0 */
 };
 #define ZEROS_MAX 63
 #define MOST_MAX (UINT64_C(1) << 40) /* more than any margin, and few of them do not wrap */
@@ -139,9 +140,9 @@ static uint64_t ones(unsigned bits)
 
 static struct number immediate(uint64_t v, unsigned bits)
 {
-    struct number n = {true, v & ones(bits), (uint8_t)zeros_of(v)};
+    struct number n = {true, v & ones(bits), (uint8_t)zeros_of(v), bits < 64 || (int64_t)v >= 0};
 
-    if (bits == 64 && (int64_t)v < 0)
+    if (!n.natural)
         n.most = -v;
     n.known = bits < 64 || n.most <= MOST_MAX;
     return n;
@@ -155,21 +156,25 @@ static unsigned bits_of(const struct find *k, int32_t reg)
 /* An operand of so many bits, as it is read by instruction i of the block. Of what is not known, how many bits it has is. */
 static struct number number_of(const struct find *k, const struct ptx_operand *o, unsigned bits, uint32_t block, uint32_t i)
 {
+    int64_t place;
+
     if (o->kind == PTX_OPERAND_IMM)
         return immediate((uint64_t)o->imm, bits);
+    if (o->kind == PTX_OPERAND_SYM && k->w->m->symbols[o->sym].space == PTX_SPACE_shared && (place = ptx_shared_offset(k->f, o->sym)) >= 0)
+        return immediate((uint64_t)(place + o->imm), bits);
     if (o->kind == PTX_OPERAND_REG && bits_of(k, o->reg) == bits && is_settled(k, o->reg, block, i) && k->numbers[o->reg].known)
         return k->numbers[o->reg];
-    return (struct number){bits < 64, ones(bits), 0};
+    return (struct number){bits < 64, ones(bits), 0, bits < 64};
 }
 
 static struct number sum(struct number a, struct number b)
 {
-    return (struct number){a.known && b.known, a.most + b.most, (uint8_t)least(a.zeros, b.zeros)};
+    return (struct number){a.known && b.known, a.most + b.most, (uint8_t)least(a.zeros, b.zeros), a.natural && b.natural};
 }
 
 static struct number product(struct number a, struct number b)
 {
-    struct number r = {a.known && b.known, 0, (uint8_t)least(a.zeros + b.zeros, ZEROS_MAX)};
+    struct number r = {a.known && b.known, 0, (uint8_t)least(a.zeros + b.zeros, ZEROS_MAX), a.natural && b.natural};
 
     if (__builtin_mul_overflow(a.most, b.most, &r.most))
         r.known = false;
@@ -179,8 +184,10 @@ static struct number product(struct number a, struct number b)
 /* As many bits as it has, with a sign, to 64. */
 static struct number with_sign(struct number n, unsigned bits)
 {
-    if (n.most > ones(bits - 1))
+    if (n.most > ones(bits - 1)) {
         n.most = UINT64_C(1) << (bits - 1);
+        n.natural = false;
+    }
     return n;
 }
 
@@ -219,12 +226,14 @@ static struct number compute(const struct find *k, const struct ptx_insn *i, uns
         if (!is_integer(i->types[1]) || i->round || from < 8)
             return (struct number){0};
         if (bits < 64 && (from > bits || ptx_type_class[i->types[1]] == 's'))
-            return (struct number){true, ones(bits), a.zeros};
+            return (struct number){true, ones(bits), a.zeros, true};
         return ptx_type_class[i->types[1]] == 's' && from < 64 ? with_sign(a, from) : a;
     case PTX_OP_add:
         return sum(a, b);
     case PTX_OP_sub:
-        return bits == 64 ? sum(a, b) : (struct number){true, ones(bits), (uint8_t)least(a.zeros, b.zeros)};
+        a = bits == 64 ? sum(a, b) : (struct number){true, ones(bits), (uint8_t)least(a.zeros, b.zeros), true};
+        a.natural &= bits < 64;
+        return a;
     case PTX_OP_mul:
         return i->mul == PTX_mul_wide ? wide_product(k, i, block, at) : i->mul == PTX_mul_lo ? product(a, b) : (struct number){0};
     case PTX_OP_mad:
@@ -238,11 +247,12 @@ static struct number compute(const struct find *k, const struct ptx_insn *i, uns
     case PTX_OP_shr:
         if (i->ops[2].kind != PTX_OPERAND_IMM || (uint64_t)i->ops[2].imm >= from || bits == 64 || ptx_type_class[i->types[0]] == 's')
             return (struct number){0};
-        return (struct number){true, a.most >> i->ops[2].imm, 0};
+        return (struct number){true, a.most >> i->ops[2].imm, 0, true};
     case PTX_OP_and:
-        a = bits == 64 && i->ops[1].kind != PTX_OPERAND_IMM ? (struct number){false, 0, a.zeros} : a;
-        b = bits == 64 && (i->ops[2].kind != PTX_OPERAND_IMM || i->ops[2].imm < 0) ? (struct number){false, 0, b.zeros} : b;
-        return (struct number){b.known, a.known && a.most < b.most ? a.most : b.most, a.zeros > b.zeros ? a.zeros : b.zeros};
+        a.known &= a.natural;
+        b.known &= b.natural;
+        return (struct number){a.known || b.known, !b.known || (a.known && a.most < b.most) ? a.most : b.most, a.zeros > b.zeros ? a.zeros : b.zeros,
+                               true};
     default:
         return (struct number){0};
     }
@@ -253,9 +263,9 @@ static struct number result(const struct find *k, const struct ptx_insn *i, unsi
     struct number n = compute(k, i, bits, block, at);
 
     if (!n.known && bits < 64)
-        n = (struct number){true, ones(bits), n.zeros};
-    if (bits < 64 && n.most > ones(bits))
-        n.most = ones(bits);
+        n = (struct number){true, ones(bits), n.zeros, true};
+    if (bits < 64 && (n.most > ones(bits) || !n.natural))
+        n = (struct number){true, ones(bits), n.zeros, true};
     if (bits == 64 && n.most > MOST_MAX)
         n.known = false;
     return n;
@@ -335,8 +345,8 @@ static void find_links(struct find *k)
 
 /* ---- Facts ---- */
 
-/* The operand of an access to device memory by a register's address, or NULL. */
-static const struct ptx_operand *address_of(const struct find *k, const struct ptx_insn *i)
+/* The operand with an address in a register, or NULL. */
+static const struct ptx_operand *memory_operand(const struct ptx_insn *i)
 {
     const struct ptx_operand *o;
 
@@ -353,7 +363,15 @@ static const struct ptx_operand *address_of(const struct find *k, const struct p
     default:
         return NULL;
     }
-    if (o->kind != PTX_OPERAND_MEM || o->reg < 0 || o->sym >= 0 || bits_of(k, o->reg) != 64 ||
+    return o->kind == PTX_OPERAND_MEM && o->reg >= 0 ? o : NULL;
+}
+
+/* The same of an access to device memory. */
+static const struct ptx_operand *address_of(const struct find *k, const struct ptx_insn *i)
+{
+    const struct ptx_operand *o = memory_operand(i);
+
+    if (!o || o->sym >= 0 || bits_of(k, o->reg) != 64 ||
         (i->space != PTX_SPACE_generic && i->space != PTX_SPACE_global && i->space != PTX_SPACE_const))
         return NULL;
     return o;
@@ -397,9 +415,30 @@ static uint64_t magnitude(int64_t v)
     return v < 0 ? -(uint64_t)v : (uint64_t)v;
 }
 
-static unsigned access_zeros(const struct ptx_insn *i)
+static uint64_t access_bytes(const struct ptx_insn *i)
 {
-    return zeros_of((uint64_t)(ptx_type_bits[i->types[0]] < 8 ? 8 : ptx_type_bits[i->types[0]]) / 8 * (i->vec > 1 ? i->vec : 1));
+    return (uint64_t)(ptx_type_bits[i->types[0]] < 8 ? 8 : ptx_type_bits[i->types[0]]) / 8 * (i->vec > 1 ? i->vec : 1);
+}
+
+/* An address in the kernel's shared memory that cannot be outside. */
+static void pass_shared(struct find *k, uint32_t b, uint32_t i)
+{
+    const struct ptx_insn *insn = &k->f->insns[i];
+    const struct ptx_operand *o = memory_operand(insn);
+    int64_t place = 0;
+    struct number n;
+    uint64_t at;
+
+    if (!o || insn->space != PTX_SPACE_shared)
+        return;
+    if (o->sym >= 0 && (k->w->m->symbols[o->sym].space != PTX_SPACE_shared || (place = ptx_shared_offset(k->f, o->sym)) < 0))
+        return;
+    n = number_of(k, &(struct ptx_operand){.kind = PTX_OPERAND_REG, .reg = o->reg}, bits_of(k, o->reg), b, i);
+    at = (uint64_t)place + (uint64_t)o->imm;
+    k->known[i] = (uint8_t)least(n.zeros, zeros_of(at));
+    if (n.known && n.natural && at <= k->f->shared_size && n.most <= k->f->shared_size - at &&
+        access_bytes(insn) <= k->f->shared_size - at - n.most)
+        k->known[i] |= JIT_REACH_NEAR;
 }
 
 static void pass_access(struct find *k, uint32_t b, uint32_t i)
@@ -424,7 +463,7 @@ static void pass_access(struct find *k, uint32_t b, uint32_t i)
         k->known[i] |= JIT_REACH_NEAR;
     else if (insn->guard < 0)
         fact->distance = away < fact->distance ? away : fact->distance;
-    all = least(access_zeros(insn), here);
+    all = least(zeros_of(access_bytes(insn)), here);
     if (insn->guard < 0 && all > fact->zeros)
         fact->zeros = (uint8_t)all;
 }
@@ -452,6 +491,7 @@ static void pass_block(struct find *k, uint32_t b)
 
     for (uint32_t i = k->w->blocks[b].first; i < k->w->blocks[b].end; i++) {
         pass_access(k, b, i);
+        pass_shared(k, b, i);
         jit_regs_of(&k->f->insns[i], &r);
         for (unsigned n = 0; n < r.n_written; n++)
             if (k->index[r.written[n]] != JIT_NONE)

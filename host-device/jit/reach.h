@@ -5,6 +5,8 @@
  * has been found to lie in the device window, none that is less than WINDOW_MARGIN away can touch anything but the window and what is
  * reserved around it (interp/window.h): the hardware finds out whether memory is there. The same with alignment.
  *
+ * In shared memory, whose size is known, what is bounded may be inside whatever it is.
+ *
  * Facts hold lane by lane, along every path: they come from tests that code makes before it touches memory, never from the hardware
  * having let an access pass, since LLVM may put accesses into another order. */
 #ifndef VGPU_JIT_REACH_H
@@ -17,7 +19,7 @@
 struct jit_reach {
     uint8_t *known;          /* by instruction */
 };
-#define JIT_REACH_NEAR 0x80u /* in known: within the margin; and the low bits: the address is a multiple of 2^so many */
+#define JIT_REACH_NEAR 0x80u /* in known: within the margin, or in the kernel's shared memory; and the low bits: a multiple of 2^so many */
 
 /* False when memory is short. */
 bool jit_reach_find(struct jit_reach *r, const struct jit_flow *flow);

@@ -69,6 +69,11 @@ static bool same(const char *body, uint32_t block, int code)
     "L: st.global." type " [%rd0], " register "; add.s64 %rd0, %rd0, " step "; add.u32 %r2, %r2, 1; cvt.u16.u32 %h0, %r2; cvt.u64.u32 %rd1, %r2;\n" \
     "setp.lt.u32 %p0, %r2, 100; @%p0 bra L;"
 
+/* Some lane's is the mask itself. */
+#define SHARED_INDEX(mask, more) \
+    ".shared .b32 sm[256]; ld.global.u32 %r1, [%i+4]; mul.lo.u32 %r2, %ti, 4; sub.u32 %r2, 1020, %r2; setp.lt.u32 %p0, %ti, 9; selp.u32 %r1, %r2, %r1, %p0;" \
+    "and.b32 %r1, %r1, " mask ";" more "cvt.u64.u32 %rd1, %r1; mov.u64 %rd0, sm; add.u64 %rd0, %rd0, %rd1;"
+
 static const struct {
     const char *name, *body;
     int code;
@@ -113,6 +118,24 @@ static const struct {
      "ld.global.v4.u32 {%r2, %r3, %r4, %r5}, [%rd0]; ld.global.v2.u32 {%r6, %r7}, [%rd0+8]; add.u32 %r2, %r2, %r7; st.global.u32 [%o], %r2;", 0},
     {"atomics first", "atom.global.add.u32 %r0, [%out], 1; atom.global.add.u32 %r0, [%out+12582912], 1;", 700},
     {"atomics last", "st.global.u32 [%o], %ti; red.global.add.u32 [%o+12582912], 1;", 700},
+    {"16 bits with a sign", GOOD "ld.global.u16 %h0, [%in]; or.b16 %h0, %h0, -1; mul.wide.s16 %r1, %h0, 4; mul.wide.u32 %rd1, %r1, 0x4000; add.u64 %rd0, %in, %rd1;"
+     "ld.global.u32 %r2, [%rd0];", 700},
+    {"64 bits cut to 32", GOOD "ld.global.u32 %r1, [%in]; cvt.u64.u32 %rd1, %r1; sub.u64 %rd1, %rd1, 4; cvt.u32.u64 %r1, %rd1; mul.wide.u32 %rd1, %r1, 0x4000; add.u64 %rd0, %in, %rd1;"
+     "ld.global.u32 %r2, [%rd0];", 700},
+    {"a mask of what may be negative", GOOD "ld.global.u64 %rd1, [%in+8]; or.b64 %rd1, %rd1, 0xf000000000000000; and.b64 %rd1, %rd1, -4096; add.u64 %rd0, %in, %rd1;"
+     "ld.global.u32 %r2, [%rd0];", 700},
+    {"a sum that wraps", GOOD "ld.global.u32 %r1, [%in]; or.b32 %r1, %r1, -1; and.b32 %r2, %r1, 0x7fffffff; add.u32 %r2, %r2, 0x80000001; and.b32 %r1, %r1, 0x7fffffff;"
+     "add.u32 %r1, %r1, 0x7fffffff; mul.wide.u32 %rd1, %r1, 0x4000; mul.wide.u32 %rd2, %r2, 0x4000; add.u64 %rd0, %in, %rd1; add.u64 %rd1, %in, %rd2; ld.global.u32 %r3, [%rd1];"
+     "ld.global.u32 %r2, [%rd0];", 700},
+    /* Shared memory, by what an index is at the most. */
+    {"shared, within", SHARED_INDEX("1020", "") "st.shared.u32 [%rd0], %ti; ld.shared.u32 %r3, [%rd0]; red.shared.add.u32 [%rd0], 3; st.global.u32 [%o], %r3;", 0},
+    {"shared, one beyond", SHARED_INDEX("1020", "") "st.shared.u32 [%rd0], %ti; st.shared.u32 [%rd0+4], %ti;", 700},
+    {"shared, one beyond, atomically", SHARED_INDEX("1020", "") "red.shared.add.u32 [%rd0], 1; red.shared.add.u32 [%rd0+4], %ti;", 700},
+    {"shared, beyond by a sum", SHARED_INDEX("1020", "add.u32 %r1, %r1, %r1;") "st.shared.u32 [%rd0], %ti;", 700},
+    {"shared, below by a difference", SHARED_INDEX("1020", "sub.u32 %r1, %r1, 1000;") "st.shared.u32 [%rd0], %ti;", 700},
+    {"shared, odd places", SHARED_INDEX("509", "or.b32 %r1, %r1, 1;") "st.shared.u32 [%rd0], %ti;", 716},
+    {"shared, a pair at the end", SHARED_INDEX("1016", "") "st.shared.v2.u32 [%rd0], {%ti, %ti}; and.b32 %r1, %r1, 0; cvt.u64.u32 %rd1, %r1; add.u64 %rd0, %rd0, %rd1; st.shared.u64 [%rd0+8], %rd0;", 700},
+    {"shared, by 32 bits", SHARED_INDEX("1020", "") "mov.u32 %r2, sm; mad.lo.u32 %r1, %r1, 1, %r2; st.shared.u32 [%r1], %ti; st.shared.u32 [%r1+4], %ti;", 700},
     /* Several in a row: the first is named. */
     {"stores one after another", GOOD "st.global.u32 [%o+12582912], %ti;\nst.global.u32 [%o+12583936], %ti;\nst.global.u32 [%o], %ti;\nst.global.u32 [%o+4096], %ti;", 700},
     {"with gaps", GOOD "mad.wide.u32 %rd0, %ti, 8, %out; st.global.u32 [%rd0], %ti;\nst.global.u32 [%rd0+12582912], %ti;\nst.global.u32 [%rd0+12582916], %ti;\nst.global.u32 [%rd0+4], %ti;", 700},
