@@ -204,11 +204,24 @@ const struct uop *run_collective_all(struct warp *w, const struct uop *u)
 
 /* ---- The block's barriers ---- */
 
+/* All threads that there are have parked: the next round begins. */
 static void let_go(struct block *b)
 {
-    for (unsigned i = 0; i < b->n_warps; i++)
-        b->warps[i]->met = NULL;
     b->met = 0;
+    b->begun = 0;
+}
+
+const struct uop *parked_at(const struct block *b, unsigned warp)
+{
+    const struct func *f = b->worker->k->entry;
+
+    return f->code + f->first_uop[PARKED_INSN(b->parked[warp].at)];
+}
+
+bool is_parked(const struct block *b, unsigned warp)
+{
+    return warp < b->begun && b->parked[warp].at != PARKED_BEGIN && b->parked[warp].at != PARKED_ENDED &&
+           !(b->made >> warp & 1 && b->warps[warp]->n_groups);
 }
 
 static bool barrier_complete(const struct block *b, const struct barrier *bar)
@@ -273,37 +286,21 @@ void converge_block(struct block *b)
         check_barrier(b, (unsigned)__builtin_ctz(m));
 }
 
-bool barrier_meet(struct warp *w, const struct uop *u)
-{
-    struct block *b = w->block;
-    uint32_t number = u->refs[u->nd];
-
-    if (u->run != run_barrier || w->args.mask != w->args.present || w->n_groups || u->insn->mode == PTX_mode_arrive ||
-        (number & 3) != BASE_CONST || *(const uint32_t *)warp_at(w, number) || warp_at(w, u->refs[u->nd + 1]) ||
-        warp_at(w, u->refs[u->nd + 2]) || b->active_barriers & 1)
-        return false;
-    w->met = u;
-    b->met += mask_threads(w->args.present);
-    if (b->met == b->present)
-        let_go(b);
-    return true;
-}
-
-/* A warp comes by lanes: those that wait whole wait as groups from now on. */
+/* A warp comes by lanes, or in another way: those that are parked wait as groups from now on. */
 static void part(struct block *b)
 {
     struct barrier *bar = &b->barriers[0];
 
     for (unsigned i = 0; i < b->n_warps; i++) {
-        struct warp *w = b->warps[i];
+        uint32_t lanes = b->parked[i].lanes;
 
-        if (!w->met)
+        if (!is_parked(b, i))
             continue;
-        group_push(w, w->met, w->args.present, WAIT_BARRIER)->barrier = 0;
-        bar->arrived[i] = w->args.present;
-        bar->threads += mask_threads(w->args.present);
+        warp_make(b->warps[i]);
+        group_push(b->warps[i], parked_at(b, i), lanes, WAIT_BARRIER)->barrier = 0;
+        bar->arrived[i] = lanes;
+        bar->threads += mask_threads(lanes);
         b->active_barriers |= 1;
-        w->met = NULL;
     }
     b->met = 0;
 }
@@ -317,7 +314,7 @@ const struct uop *run_barrier(struct warp *w, const struct uop *u)
     uint32_t number = numbers[first], count = counts ? counts[first] : 0, lanes = 0;
     struct barrier *bar;
 
-    if (w->block->met)
+    if (w->block->met && !number)
         part(w->block);
     for (uint32_t m = w->args.mask; m; m &= m - 1) {
         unsigned l = (unsigned)__builtin_ctz(m);
@@ -361,7 +358,7 @@ bool barrier_arrive(struct warp *w, const struct uop *u, unsigned number)
     struct barrier *bar = &w->block->barriers[number];
     uint32_t lanes = w->args.mask;
 
-    if (w->block->met)
+    if (w->block->met && !number)
         part(w->block);
     if (bar->expected || bar->arrived[w->index]) { /* it is for some threads, or for some a second time */
         run_barrier(w, u);

@@ -161,12 +161,21 @@ void warp_begin(struct warp *w)
         memset(w->entry_frame.top, 0, sizeof w->entry_frame.top);
     w->turn = 0;
     w->native = NULL;
-    w->met = NULL;
     w->n_groups = 0;
     w->yielded = w->polled = false;
     warp_enter_frame(w, &w->entry_frame);
     *w->args.carry = 0;
     special_fill_block(w);
+}
+
+void warp_make(struct warp *w)
+{
+    struct block *b = w->block;
+
+    if (b->made >> w->index & 1)
+        return;
+    b->made |= 1u << w->index;
+    warp_begin(w);
 }
 
 static void start_block(struct block *b, const uint32_t ctaid[3])
@@ -181,7 +190,9 @@ static void start_block(struct block *b, const uint32_t ctaid[3])
         memset(b->barriers, 0, sizeof b->barriers);
     b->active_barriers = 0;
     b->met = 0;
+    b->made = 0;
     b->begun = b->native ? 0 : b->n_warps;
+    memset(b->parked, 0, b->n_warps * sizeof *b->parked);
     for (unsigned n = 0; n < b->begun; n++) {
         warp_begin(b->warps[n]);
         group_push(b->warps[n], worker->k->entry->code, b->warps[n]->args.present, READY);
@@ -213,65 +224,72 @@ static bool stopped(struct interp_worker *w)
     return atomic_load_explicit(&w->grid->stop, memory_order_relaxed);
 }
 
-/* Compiled warps have groups only while they wait for what is not a plain barrier. */
+/* Compiled warps have groups only while they wait for what is not a plain barrier, and their turn is more than a new one's. */
 static bool is_ready(const struct warp *w)
 {
-    if (!w->n_groups)
-        return w->args.present && !w->met;
     for (unsigned i = 0; i < w->n_groups; i++)
         if (w->groups[i].wait == READY)
             return true;
     return false;
 }
 
+static _Noreturn void deadlocked(struct warp *w, const struct uop *at, uint32_t lanes)
+{
+    warp_fault(w, at->insn, __builtin_ctz(lanes), VG_FAULT_TRAP, 0, "deadlock: threads wait at %s for others that never arrive",
+               ptx_op_names[at->insn->op]);
+}
+
 /* Name the lanes that wait for what cannot come. */
 static void deadlock(struct block *b)
 {
-    static const char deadlocked[] = "deadlock: threads wait at %s for others that never arrive";
-
     for (unsigned n = 0; n < b->n_warps; n++) {
         struct warp *w = b->warps[n];
 
-        if (w->met)
-            warp_fault(w, w->met->insn, __builtin_ctz(w->args.present), VG_FAULT_TRAP, 0, deadlocked, ptx_op_names[w->met->insn->op]);
-        for (unsigned i = 0; i < w->n_groups; i++)
-            warp_fault(w, w->groups[i].pc->insn, __builtin_ctz(w->groups[i].mask), VG_FAULT_TRAP, 0, deadlocked, ptx_op_names[w->groups[i].pc->insn->op]);
+        if (is_parked(b, n))
+            deadlocked(w, parked_at(b, n), b->parked[n].lanes);
+        if (w->n_groups)
+            deadlocked(w, w->groups[0].pc, w->groups[0].mask);
     }
 }
 
 enum progress { ENDED, POLLS, MOVES };
 
-/* Run a warp that is ready, or in compiled code all that have not begun: the last that ran, NULL when each has ended. */
-static struct warp *run_warp(struct block *b, struct warp *w)
+/* What warps have come to of which the last (NULL: it has ended, or is parked) waits or gives way. ENDED: the launch has been stopped. */
+static enum progress judge(struct interp_worker *worker, const struct warp *last)
 {
-    if (w->index >= b->begun)
-        return b->native->begin(b);
-    if (b->native)
-        b->native->run(w);
-    else
-        warp_run(w);
-    return w;
+    if (!last)
+        return MOVES;
+    if (last->yielded && stopped(worker))
+        return ENDED;
+    return last->yielded && last->polled ? POLLS : MOVES;
 }
 
 /* Each warp of the block in turn, once. POLLS: all that happened is that warps used up their fuel looking at memory. */
 static enum progress run_block(struct interp_worker *worker, struct block *b)
 {
-    bool ran = false, moved = false;
+    enum progress all = POLLS, one;
+    bool ran = false;
 
     for (unsigned n = 0; n < b->n_warps; n++) {
-        struct warp *w = b->warps[n], *last;
+        struct warp *w = b->warps[n];
 
         if (n < b->begun && !is_ready(w))
             continue;
         ran = true;
         worker->running = w;
-        last = run_warp(b, w);
+        if (n >= b->begun) {
+            w = b->native->begin(b);
+            n = n + 1 < b->begun ? b->begun - 1 : n;
+        } else if (b->native) {
+            w = b->native->run(w);
+        } else {
+            warp_run(w);
+        }
         worker->running = NULL;
-        moved |= last != w || !w->yielded || !w->polled;
-        if (last && last->yielded && stopped(worker))
+        one = judge(worker, w);
+        if (one == ENDED)
             return ENDED;
-        if (n + 1 < b->begun && last != w)
-            n = b->begun - 1;
+        all = one == MOVES ? MOVES : all;
     }
     if (!b->present) {
         b->busy = false;
@@ -279,7 +297,7 @@ static enum progress run_block(struct interp_worker *worker, struct block *b)
     }
     if (!ran)
         deadlock(b);
-    return moved ? MOVES : POLLS;
+    return all;
 }
 
 static void set_ctaid(struct interp_worker *w)

@@ -156,7 +156,6 @@ struct warp {
     unsigned index;              /* in its block */
     bool yielded;                /* it left warp_run with lanes ready to go on */
     void *native;                /* compiled code's own, NULL before the warp's first turn */
-    const struct uop *met;       /* compiled: all its lanes wait at this barrier, and no group says so */
     bool polled;                 /* it looked at memory that others may change, or slept */
     uint32_t wait_mask[VG_WARP]; /* of a lane in WAIT_LANES: the lanes it waits for */
     struct frame entry_frame;
@@ -179,17 +178,30 @@ struct barrier {
     uint32_t asked;              /* ... of so many */
 };
 
+/* A warp of compiled code, while the code runs none of it: it has not begun, has ended, or has come with all its lanes to barrier 0,
+ * for all of the block, where its registers lie in its frame. */
+struct parked {
+    uint32_t at;                 /* PARKED_AT() or one of those below */
+    uint32_t lanes;              /* at a barrier: that have not exited */
+};
+#define PARKED_BEGIN 0u          /* it is to begin, or runs */
+#define PARKED_ENDED UINT32_MAX
+#define PARKED_AT(insn, copy) (2 * (insn) + (copy) + 1) /* at this instruction of the kernel, in one of code's two copies of it */
+#define PARKED_INSN(at) (((at) - 1) / 2)
+
 struct block {
     struct interp_worker *worker;
     uint32_t ctaid[3];
     unsigned n_warps;
     unsigned present;            /* threads that have not exited */
-    unsigned begun;              /* warps, in order, that have begun. Of others, and of compiled ones that ended without ever being
-                                  * in need of it, the state says that they have ended */
     struct warp *warps[32];
     struct barrier barriers[16];
     uint32_t active_barriers;    /* those at which someone has arrived; the others are all zero */
-    unsigned met;                /* threads of warps that wait so */
+    /* Of compiled code, which goes through warps in order, in one round after another: a round leads to a barrier of them all. */
+    unsigned begun;              /* warps, in order, that have had their turn in this round */
+    unsigned met;                /* threads of those that are parked at its end */
+    uint32_t made;               /* by warp: it has needed a state. Of others the state says that they have ended */
+    struct parked parked[32];
     uint64_t shared_base, local_base;
     const struct interp_native *native; /* what runs its warps instead of the operations */
     bool busy;                   /* a block of the grid lives here */
@@ -237,11 +249,12 @@ struct touch {
 struct interp_native {
     struct interp_native *next;  /* code for other shapes */
     uint32_t block[3];
-    /* Begin the block's warps that have not begun, one after another, until one waits or gives way, which is returned; NULL: all
-     * have ended. A warp's state is made (warp_begin()) when something needs it. */
+    /* Give the block's warps that have not had it in this round their turn, one after another, and so on in further rounds, until one
+     * waits or gives way, which is returned; NULL: there is none left, or it has been long. A warp's state is made (warp_begin()) when
+     * something needs it. */
     struct warp *(*begin)(struct block *b);
-    /* As warp_run(), of a warp that begin() has left behind. */
-    void (*run)(struct warp *w);
+    /* As warp_run(), of a warp that begin() has left behind; others may follow it as in begin(). */
+    struct warp *(*run)(struct warp *w);
     /* The hardware stopped an access of the warp's: which instruction's, and *t. NULL: the micro-operation's that ran. The warp may
      * be another one of the block by now: *w gets which. */
     const struct ptx_insn *(*locate)(const struct warp **w, struct touch *t);
@@ -270,6 +283,8 @@ void special_fill_block(struct warp *w);
 /* ---- launch.c ---- */
 /* The state of a warp at the entry, with all its lanes and no group. */
 void warp_begin(struct warp *w);
+/* The state of one that compiled code runs, if it has none yet. */
+void warp_make(struct warp *w);
 /* Block b has ended: begin the launch's next one in its place, for the worker that runs it in compiled code. False: the worker has
  * other things to see to first. */
 bool block_follow(struct block *b);
@@ -307,10 +322,10 @@ uop_fn run_lane, run_lane_1_1, run_lane_1_2, run_lane_1_3, run_guarded, run_bra,
 
 /* ---- converge.c: lanes that wait for each other ---- */
 uop_fn run_collective, run_collective_all, run_barrier;
-/* Barrier 0 for all of the block, come to by all of the warp's lanes together, as nearly always, in compiled code: nothing is noted
- * but how many threads have come. False: run_barrier must do it. Else the warp goes on when w->met is NULL; then, if a group of it
- * waits, another warp came by lanes, and that group says where it is. */
-bool barrier_meet(struct warp *w, const struct uop *u);
+/* The operation at which a parked warp waits. */
+const struct uop *parked_at(const struct block *b, unsigned warp);
+/* It waits there, and nobody has noted it elsewhere. */
+bool is_parked(const struct block *b, unsigned warp);
 /* Lanes arrived at or left: let those that need not wait longer go on. */
 void converge_lanes(struct warp *w);
 void converge_block(struct block *b);

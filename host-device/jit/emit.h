@@ -25,6 +25,7 @@ struct emit_copy {
     LLVMValueRef (*value)[JIT_ROWS]; /* by register that is kept as values: what it is now, of each row where it is by rows */
     LLVMValueRef *waiting;       /* by block that is not whole: variable, the lanes that are to run there */
     LLVMBasicBlockRef *at;       /* by block */
+    uint64_t *changed;           /* by block: registers that may differ, at its start, from what a parked warp's frame holds */
     bool stays;                  /* no lane ends before the others, and there are 32 */
 };
 
@@ -69,9 +70,12 @@ struct emit {
     const struct ptx_insn **constant; /* by register: its one definition, where that moves an immediate there; else NULL */
     LLVMValueRef *waiting;       /* by block that is not whole: variable, the lanes that are to run there */
     LLVMBasicBlockRef *at;       /* by block */
+    uint64_t *changed;
     bool stays;                  /* no lane ends before the others, and there are 32 */
-    LLVMBasicBlockRef over;      /* where a warp ends and the next begins; NULL: code returns */
-    LLVMValueRef warp;           /* variable: the warp's number; NULL: it runs one */
+    bool takes_all;              /* it goes on with other warps of the block by itself */
+    bool parks;                  /* and warps wait for each other as data */
+    LLVMBasicBlockRef begin, over, turn, taken; /* before any warp; where one ends; where the next is chosen; and where it begins or goes on */
+    LLVMValueRef warp, parked, dispatch; /* variable: its number; its struct parked; the switch to where it goes on */
     bool *spins;                 /* by loop: lanes may wait there for lanes that have left it */
     LLVMValueRef present, fuel;  /* variables */
     LLVMValueRef stream;         /* i64: addresses with none of these bits are stored to past the caches; NULL: none is */
@@ -94,6 +98,7 @@ struct emit {
     LLVMValueRef mask;           /* i32: and of these, those whose guard holds */
     LLVMValueRef guard;          /* i1 or <32 x i1>, or NULL */
     bool met;                    /* the block's lanes have been found to be all that there are */
+    bool was_parked;             /* behind it lanes are those that there are */
     jmp_buf fail;
     char *why;
     size_t why_size;
@@ -191,7 +196,7 @@ void emit_operation(struct emit *e, LLVMValueRef lanes);
 void emit_operation_call(struct emit *e, LLVMValueRef lanes);
 /* And where that is hardly ever done. */
 void emit_operation_aside(struct emit *e, LLVMValueRef lanes);
-/* Call env's function at this offset with env and so many numbers (i32, at most 2). keeps: it is one that leaves registers alone. */
+/* Call env's function at this offset with env and so many numbers (i32, at most 3). keeps: it is one that leaves registers alone. */
 void emit_call_out(struct emit *e, size_t function, LLVMValueRef *numbers, unsigned n, bool keeps);
 LLVMValueRef emit_operation_result(struct emit *e, int32_t reg);
 /* What is before and behind the call; and the place of a register that operations know. */
@@ -245,8 +250,30 @@ void emit_ahead_insn(struct emit *e);
 /* From 'low' on (pointer), so many bytes are about to be loaded; that is this register, in this row, plus what is known here. */
 void emit_ahead(struct emit *e, int32_t reg, unsigned row, int64_t offset, LLVMValueRef low, uint64_t span);
 
+/* Registers that are read from instruction i of block b on: a set, to be freed. */
+uint64_t *emit_live_at(struct emit *e, uint32_t b, uint32_t i);
+
+/* ---- emit_barrier.c ---- */
+/* The instruction is a barrier for all of the block, with this number. */
+bool emit_barrier_number(const struct emit *e, const struct ptx_insn *i, uint32_t *number);
+/* Whoever runs the warps makes this one wait. */
+void emit_barrier_wait(struct emit *e, uint32_t number);
+
+/* ---- emit_park.c: from warp to warp ---- */
+/* The registers of the copy that change between barriers. */
+void emit_find_changed(struct emit *e);
+/* The barrier being emitted leaves the warp and goes on with others; false: it cannot. Behind it, and whatever its guard belongs to,
+ * the block's lanes are taken anew: no LLVM value from before is there any more. */
+bool emit_park(struct emit *e);
+void emit_park_end(struct emit *e);
+/* Where a warp is taken up: its numbers and addresses; then, with the variables of registers declared, to where it begins or goes on. */
+void emit_turn_begin(struct emit *e);
+void emit_turn_go(struct emit *e);
+/* Its end, and the choice of the next. */
+void emit_turn_end(struct emit *e);
+
 /* ---- emit_flow.c ---- */
-/* A variable of the function. */
+/* A variable, with this value from here on. */
 LLVMValueRef emit_variable(struct emit *e, LLVMTypeRef type, LLVMValueRef initial);
 /* The whole function, from analyses to LLVM IR. */
 void emit_function(struct emit *e);

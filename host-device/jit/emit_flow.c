@@ -94,10 +94,7 @@ static void go_next(struct emit *e, uint32_t b, const uint32_t *to, uint32_t n_t
         }
         LLVMPositionBuilderAtEnd(e->b, other);
     }
-    if (e->over)
-        LLVMBuildBr(e->b, e->over);
-    else
-        LLVMBuildRetVoid(e->b);
+    LLVMBuildBr(e->b, e->over);
 }
 
 /* All lanes of the block go to one place. */
@@ -144,12 +141,13 @@ static void change_copy(struct emit *e)
 {
     struct emit_copy other = e->other;
 
-    e->other = (struct emit_copy){e->u, e->var, e->value, e->waiting, e->at, e->stays};
+    e->other = (struct emit_copy){e->u, e->var, e->value, e->waiting, e->at, e->changed, e->stays};
     e->u = other.u;
     e->var = other.var;
     e->value = other.value;
     e->waiting = other.waiting;
     e->at = other.at;
+    e->changed = other.changed;
     e->stays = other.stays;
 }
 
@@ -488,6 +486,7 @@ static void emit_insn(struct emit *e)
         LLVMBuildBr(e->b, on);
         LLVMPositionBuilderAtEnd(e->b, on);
     }
+    emit_park_end(e);
 }
 
 static void emit_body(struct emit *e, uint32_t b)
@@ -602,55 +601,6 @@ static bool all_stay(const struct emit *e)
     return true;
 }
 
-/* ---- From warp to warp ---- */
-
-#define SMALL 128u /* instructions */
-
-/* Code without loops is done sooner than a call costs: it takes the block's warps one after another by itself. */
-static bool takes_all(const struct emit *e, uint32_t threads)
-{
-    return !e->flow->n_loops && e->f->ninsns <= SMALL && threads > VG_WARP;
-}
-
-static LLVMValueRef warps_own(struct emit *e, enum jit_env_field field, enum jit_env_field step)
-{
-    LLVMValueRef at = LLVMBuildMul(e->b, e->field[JIT_ENV_warp], e->field[step], "");
-
-    return field == JIT_ENV_local ? LLVMBuildAdd(e->b, e->field[field], at, "")
-                                  : LLVMBuildGEP2(e->b, e->i8, e->field[field], &at, 1, "");
-}
-
-/* The warp is over: on to the next, unless somebody has seen its state. */
-static void end_warp(struct emit *e, LLVMBasicBlockRef warp, uint32_t n_warps)
-{
-    LLVMBasicBlockRef all = emit_block(e, "all"), more = emit_block(e, "more"), next = emit_block(e, "next");
-    LLVMValueRef n, fresh;
-
-    LLVMPositionBuilderAtEnd(e->b, e->over);
-    n = LLVMBuildAdd(e->b, e->field[JIT_ENV_warp], emit_i64(e, 1), "");
-    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntULT, n, emit_i64(e, n_warps), ""), more, all);
-    LLVMPositionBuilderAtEnd(e->b, more);
-    fresh = LLVMBuildLoad2(e->b, e->i32, emit_at(e, e->env, offsetof(struct jit_env, fresh)), "");
-    LLVMBuildCondBr(e->b, nonzero(e, fresh), next, all);
-    LLVMPositionBuilderAtEnd(e->b, next);
-    LLVMBuildStore(e->b, n, emit_at(e, e->env, offsetof(struct jit_env, field) + 8 * JIT_ENV_warp));
-    LLVMBuildStore(e->b, n, e->warp);
-    LLVMBuildBr(e->b, warp);
-    LLVMPositionBuilderAtEnd(e->b, all);
-    LLVMBuildRetVoid(e->b);
-}
-
-/* Lanes that the warp starts with. */
-static LLVMValueRef first_lanes(struct emit *e, uint32_t threads)
-{
-    LLVMValueRef last = emit_i64(e, threads / VG_WARP);
-
-    if (threads % VG_WARP == 0)
-        return emit_i32(e, ~0u);
-    return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, e->field[JIT_ENV_warp], last, ""),
-                           emit_i32(e, (1u << threads % VG_WARP) - 1), emit_i32(e, ~0u), "");
-}
-
 static void declare(struct emit *e)
 {
     uint32_t threads = e->shape.block[0] * e->shape.block[1] * e->shape.block[2];
@@ -662,48 +612,32 @@ static void declare(struct emit *e)
         if (!jit_is_whole(e->u, b))
             e->waiting[b] = emit_variable(e, e->i32, emit_i32(e, 0));
     }
+    emit_find_changed(e);
 }
 
 void emit_function(struct emit *e)
 {
-    uint32_t threads = e->shape.block[0] * e->shape.block[1] * e->shape.block[2];
-    LLVMBasicBlockRef start = emit_block(e, "start"), warp = emit_block(e, "warp");
-
-    LLVMPositionBuilderAtEnd(e->b, start);
+    LLVMPositionBuilderAtEnd(e->b, emit_block(e, "start"));
     load_fields(e);
     if (e->daz)
         set_mode(e);
     emit_stream_begin(e);
-    if (takes_all(e, threads)) {
-        e->over = emit_block(e, "over");
-        e->warp = emit_variable(e, e->i64, e->field[JIT_ENV_warp]);
-    }
-    LLVMBuildBr(e->b, warp);
-    LLVMPositionBuilderAtEnd(e->b, warp);
-    if (e->over)
-        e->field[JIT_ENV_warp] = LLVMBuildLoad2(e->b, e->i64, e->warp, "");
-    e->field[JIT_ENV_frame] = warps_own(e, JIT_ENV_frame, JIT_ENV_warp_bytes);
-    e->field[JIT_ENV_special] = warps_own(e, JIT_ENV_special, JIT_ENV_warp_bytes);
-    e->field[JIT_ENV_local] = warps_own(e, JIT_ENV_local, JIT_ENV_local_bytes);
-    e->present = emit_variable(e, e->i32, first_lanes(e, threads));
-    e->fuel = emit_variable(e, e->i32, emit_i32(e, WARP_FUEL));
+    emit_turn_begin(e);
     note_registers(e);
     declare(e);
     if (e->other.u) {
         change_copy(e);
         declare(e);
     }
-    emit_ahead_begin(e);
-    LLVMBuildBr(e->b, e->at[0]);
+    emit_turn_go(e);
     for (uint32_t b = 0; b < e->flow->n; b++)
         emit_body(e, b);
-    if (e->over)
-        end_warp(e, warp, (threads + VG_WARP - 1) / VG_WARP);
     if (e->other.u) {
         change_copy(e);
         e->growth = NULL;
         for (uint32_t b = 0; b < e->flow->n; b++)
             emit_body(e, b);
     }
+    emit_turn_end(e);
     emit_sites(e);
 }

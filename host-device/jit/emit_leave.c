@@ -81,8 +81,7 @@ void emit_leave_edge(struct emit *e, uint32_t to)
     leave(e);
 }
 
-/* Registers that are read from instruction i of block b on. */
-static uint64_t *live_at(struct emit *e, uint32_t b, uint32_t i)
+uint64_t *emit_live_at(struct emit *e, uint32_t b, uint32_t i)
 {
     const struct jit_block *x = &e->flow->blocks[b];
     uint32_t words = e->flow->words;
@@ -106,7 +105,7 @@ static uint64_t *live_at(struct emit *e, uint32_t b, uint32_t i)
 
 static void leave_at(struct emit *e, uint32_t index)
 {
-    uint64_t *live = live_at(e, e->block, index);
+    uint64_t *live = emit_live_at(e, e->block, index);
 
     park(e, index, live, e->block_mask);
     free(live);

@@ -32,8 +32,8 @@ void emit_operation_operands(struct emit *e)
 
 void emit_call_out(struct emit *e, size_t function, LLVMValueRef *numbers, unsigned n, bool keeps)
 {
-    LLVMTypeRef params[3] = {e->ptr, e->i32, e->i32};
-    LLVMValueRef args[3] = {e->env}, call;
+    LLVMTypeRef params[4] = {e->ptr, e->i32, e->i32, e->i32};
+    LLVMValueRef args[4] = {e->env}, call;
     static const char name[] = "no_caller_saved_registers";
 
     for (unsigned k = 0; k < n; k++)

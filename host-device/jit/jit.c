@@ -119,11 +119,13 @@ static void *compile(const struct interp_kernel *k, const struct jit_uniform *u,
     e.raw = take(&s, nregs, sizeof *e.raw);
     e.waiting = take(&s, w->n, sizeof *e.waiting);
     e.at = take(&s, w->n, sizeof *e.at);
+    e.changed = take(&s, (w->n + 1) * (size_t)w->words, sizeof *e.changed);
     e.other.u = together;
     e.other.var = take(&s, nregs, sizeof *e.other.var);
     e.other.value = take(&s, nregs, sizeof *e.other.value);
     e.other.waiting = take(&s, w->n, sizeof *e.other.waiting);
     e.other.at = take(&s, w->n, sizeof *e.other.at);
+    e.other.changed = take(&s, (w->n + 1) * (size_t)w->words, sizeof *e.other.changed);
     e.next.list = take(&s, w->n + 1, sizeof *e.next.list);
     e.spins = take(&s, w->n_loops, sizeof *e.spins);
     if (!s.failed && analyse(&e))

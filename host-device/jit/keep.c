@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /* Where they lie, for the text below. */
-_Static_assert(offsetof(struct jit_env, operation) == 104 && offsetof(struct jit_env, yield) == 112 && offsetof(struct jit_env, park) == 120,
+_Static_assert(offsetof(struct jit_env, operation) == 112 && offsetof(struct jit_env, yield) == 120 && offsetof(struct jit_env, park) == 128,
                "what code may call");
 
 /* The stack is aligned to 16 bytes after nine registers and the address to return to. */
@@ -33,7 +33,7 @@ _Static_assert(offsetof(struct jit_env, operation) == 104 && offsetof(struct jit
     ".irp n, 0, 1, 2, 3, 4, 5, 6, 7\nkmovq 2048+8*\\n(%rsp), %k\\n\n.endr\n" \
     ".irp n, " LOW HIGH "\nvmovups 64*\\n(%rsp), %zmm\\n\n.endr\nadd $2112, %rsp\n"
 
-#define FUNCTIONS(isa) FUNCTION(operation, isa, 104) FUNCTION(yield, isa, 112) FUNCTION(park, isa, 120)
+#define FUNCTIONS(isa) FUNCTION(operation, isa, 112) FUNCTION(yield, isa, 120) FUNCTION(park, isa, 128)
 __asm__(".text\n" FUNCTIONS(base) FUNCTIONS(v3) FUNCTIONS(v4));
 
 #define DECLARE(isa) \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Running compiled code: a coroutine takes the warps of a block one after another. One that has to wait keeps the coroutine, with
- * its stack, and another one goes on with the next: so a warp can wait wherever it is, and those that do not cost next to nothing.
+/* Running compiled code: a coroutine takes the warps of a block one after another. At a barrier of the whole block code parks the
+ * warp, and goes on with the next by itself (emit_park.c). One that has to wait in another way keeps the coroutine, with its stack,
+ * and another one goes on with the next: so a warp can wait wherever it is, and those that do not cost next to nothing.
  *
  * The warp's state is the interpreter's, made when code first calls for something. While its code runs it has no groups; where it
  * waits, the operation that makes it wait has left one, which the scheduling of blocks (interp/launch.c) sees like any other. */
@@ -89,63 +90,42 @@ static void suspend(struct fiber *f)
 
 /* ---- From warp to warp ---- */
 
-/* Code goes on with the first warp of the block that has not begun. */
-static void take_warp(struct fiber *f, struct block *b)
+/* Code goes on with this warp. */
+static void take_warp(struct fiber *f, unsigned n)
 {
-    f->env.field[JIT_ENV_warp] = b->begun++;
+    f->env.field[JIT_ENV_warp] = n;
     f->env.fresh = true;
 }
 
-/* Which warp code is at: it may have gone on by itself, past warps that all have ended. */
-static void keep_up(struct fiber *f, struct block *b)
+/* Which warp code is at: it goes on by itself. */
+static void keep_up(struct fiber *f)
 {
-    unsigned n = (unsigned)f->env.field[JIT_ENV_warp], ended = n + 1 - b->begun;
-
-    b->begun = n + 1;
-    b->present -= ended * VG_WARP;
-    if (ended && (b->met || b->active_barriers))
-        converge_block(b);
-    f->env.w = b->warps[n];
-    b->worker->running = f->env.w;
+    f->env.w = f->block->warps[f->env.field[JIT_ENV_warp]];
+    f->block->worker->running = f->env.w;
 }
 
 static void take_block(struct fiber *f, const struct block *b)
 {
     for (unsigned i = 0; i < 3; i++)
         f->env.field[JIT_ENV_ctaid_x + i] = b->ctaid[i];
+    f->env.rounds = WARP_FUEL;
+    f->env.polled = 0;
 }
 
 /* Go on with the block, or when it is over with another one in its place, unless the scheduler is to decide. */
 static bool take_next(struct fiber *f, struct block *b)
 {
-    if (f->waited)
+    if (f->waited || !f->env.rounds)
         return false;
-    if (b->begun == b->n_warps) {
-        if (b->present || !block_follow(b))
+    if (!b->present) {
+        if (!block_follow(b))
             return false;
         take_block(f, b);
     }
-    take_warp(f, b);
+    if (b->begun == b->n_warps)
+        return false;
+    take_warp(f, b->begun++);
     return true;
-}
-
-/* Code has returned: all lanes that there still are have ended. */
-static void end_warp(struct fiber *f, struct block *b)
-{
-    struct warp *w;
-
-    if (f->env.fresh) {
-        keep_up(f, b);
-        b->present -= mask_threads(warp_lanes(b->worker, b->begun - 1));
-        if (b->met || b->active_barriers)
-            converge_block(b);
-        return;
-    }
-    w = f->env.w;
-    w->native = NULL;
-    w->args.mask = w->args.present;
-    if (w->args.mask)
-        warp_exit(w);
 }
 
 /* The first thing on a new stack, which holds the fiber. */
@@ -155,7 +135,6 @@ __attribute__((used)) static void fiber_main(struct fiber *f)
 
     do {
         ((jit_code *)((const struct native *)b->native)->image)(&f->env);
-        end_warp(f, b);
     } while (take_next(f, b));
     enter(&f->env);
     f->ended = true;
@@ -188,9 +167,9 @@ static struct warp *warp_of(struct jit_env *env)
     struct fiber *f = fiber_at(env);
 
     if (env->fresh) {
-        keep_up(f, f->block);
+        keep_up(f);
         env->fresh = false;
-        warp_begin(env->w);
+        warp_make(env->w);
         env->w->native = f;
     }
     return env->w;
@@ -241,28 +220,6 @@ static bool calls_function(const struct uop *u)
     return u->run == run_call_indirect || (u->run == run_call && !u->call->builtin);
 }
 
-/* A plain barrier: code's own floating-point control stays, since nothing computes until another warp of this code goes on. */
-static bool meet(struct jit_env *env, const struct uop *u, uint32_t mask)
-{
-    struct warp *w = env->w;
-
-    if (u->run != run_barrier || !barrier_meet(w, u))
-        return false;
-    if (w->met) {
-        do
-            suspend(fiber_at(env));
-        while (w->met);
-        if (env->mxcsr && (_mm_getcsr() & ~MXCSR_FLAGS) != env->mxcsr)
-            _mm_setcsr(env->mxcsr);
-    }
-    if (w->n_groups) {
-        enter(env);
-        next_of(env, mask);
-        back_to_code(env);
-    }
-    return true;
-}
-
 static const struct uop *wait(struct jit_env *env, uint32_t mask)
 {
     suspend(fiber_at(env));
@@ -277,8 +234,6 @@ static void operation(struct jit_env *env, uint32_t i, uint32_t mask)
 
     w->args.mask = mask;
     env->site = JIT_NO_SITE;
-    if (meet(env, u, mask))
-        return;
     enter(env);
     while (u && u < end) {
         if (u->run == run_bra_if) /* a guard: the code has applied it */
@@ -301,7 +256,7 @@ static void barrier(struct jit_env *env, uint32_t i, uint32_t mask, uint32_t num
     const struct func *f = w->entry_frame.func;
 
     w->args.mask = mask;
-    if ((!number && meet(env, f->code + f->first_uop[i], mask)) || barrier_arrive(w, f->code + f->first_uop[i], number))
+    if (barrier_arrive(w, f->code + f->first_uop[i], number))
         return;
     enter(env);
     suspend(fiber_at(env));
@@ -325,6 +280,14 @@ static void end(struct jit_env *env, uint32_t mask)
     w->args.mask = mask;
     warp_exit(w);
     back_to_code(env);
+}
+
+static void over(struct jit_env *env)
+{
+    struct warp *w = warp_of(env);
+
+    if (w->args.present)
+        end(env, w->args.present);
 }
 
 static void yield(struct jit_env *env)
@@ -359,6 +322,7 @@ static void leave(struct jit_env *env)
 
     enter(env);
     w->native = &left;
+    w->block->parked[w->index].at = PARKED_ENDED;
     w->args.mask = 0;
     w->yielded = true;
     suspend(fiber_at(env));
@@ -384,7 +348,7 @@ static struct fiber *new_fiber(unsigned n)
     }
     f = (struct fiber *)(stack + STACK_BYTES - FIBER_BYTES - n % COLOURS * COLOUR_BYTES);
     f->stack = stack;
-    f->env = (struct jit_env){.operation = operation, .barrier = barrier, .end = end, .yield = yield, .park = park, .leave = leave};
+    f->env = (struct jit_env){.operation = operation, .barrier = barrier, .end = end, .over = over, .yield = yield, .park = park, .leave = leave};
     jit_keep_set(&f->env);
     return f;
 }
@@ -444,28 +408,39 @@ static void give_fiber_back(struct interp_worker *worker, struct fiber *f)
 
 /* ---- From the scheduler ---- */
 
-/* Continue the coroutine until its warp, which is returned, waits or gives way, or it has ended. */
+/* Continue the coroutine until its warp, which is returned, waits or gives way, or it has ended: then NULL, unless that was to let the
+ * worker look around. */
 static struct warp *resume(struct interp_worker *worker, struct fiber *f)
 {
     struct fibers *p = worker->native_state;
+    struct warp *w;
 
     p->running = f;
     switch_stack(&f->back, f->sp);
     if (f->ended || f->env.w->native == &left)
         give_fiber_back(worker, f);
-    return f->ended ? NULL : f->env.w;
+    if (!f->ended)
+        return f->env.w;
+    if (f->env.rounds)
+        return NULL;
+    w = f->block->warps[0];
+    w->yielded = true;
+    w->polled = f->env.polled;
+    return w;
 }
 
-static struct warp *begin(struct block *b)
+/* A coroutine that takes up warp n. */
+static struct warp *take_up(struct block *b, unsigned n)
 {
     struct interp_worker *worker = b->worker;
     struct fiber *f = take_fiber(worker);
 
     if (!f)
-        warp_fault(b->warps[b->begun], NULL, -1, VG_FAULT_OUT_OF_MEMORY, 0, "out of memory for a warp's stack");
+        warp_fault(b->warps[n], NULL, -1, VG_FAULT_OUT_OF_MEMORY, 0, "out of memory for a warp's stack");
     f->block = b;
-    take_warp(f, b);
+    take_warp(f, n);
     take_block(f, b);
+    f->env.field[JIT_ENV_block] = (uint64_t)(uintptr_t)b;
     f->env.field[JIT_ENV_frame] = (uint64_t)(uintptr_t)b->warps[0]->entry_frame.regs;
     f->env.field[JIT_ENV_special] = (uint64_t)(uintptr_t)b->warps[0]->base[BASE_SPECIAL];
     f->env.field[JIT_ENV_warp_bytes] = b->warp_bytes;
@@ -483,19 +458,26 @@ static struct warp *begin(struct block *b)
     return resume(worker, f);
 }
 
-static void run(struct warp *w)
+static struct warp *begin(struct block *b)
+{
+    return take_up(b, b->begun++);
+}
+
+static struct warp *run(struct warp *w)
 {
     struct interp_worker *worker = w->block->worker;
 
     w->yielded = w->polled = false;
-    if (w->native != &left) {
-        resume(worker, w->native);
-        return;
+    if (w->native == &left) {
+        ((struct fibers *)worker->native_state)->running = NULL;
+        warp_run(w);
+        return w;
     }
-    if ((_mm_getcsr() & ~MXCSR_FLAGS) != MXCSR_HOST) /* another warp's, at a barrier */
-        _mm_setcsr(MXCSR_HOST);
-    ((struct fibers *)worker->native_state)->running = NULL;
-    warp_run(w);
+    if (w->block->parked[w->index].at == PARKED_BEGIN)
+        return resume(worker, w->native);
+    /* It waited as a group only since others came by lanes. */
+    w->n_groups = 0;
+    return take_up(w->block, w->index);
 }
 
 /* The access of code's own that has been stopped. An operation knows its own. */
@@ -508,7 +490,7 @@ static const struct ptx_insn *locate(const struct warp **w, struct touch *t)
     if (!env || env->site == JIT_NO_SITE)
         return NULL;
     if (env->fresh)
-        keep_up(p->running, p->running->block);
+        keep_up(p->running);
     *w = env->w;
     site = (const struct jit_site *)(env->sites + env->site);
     t->mask = site->mask ? site->mask : env->mask;

@@ -20,7 +20,8 @@ struct warp;
     X(local)        /* lane 0's local memory, of the first */ \
     X(local_bytes)  /* from one warp's to the next */ \
     X(data)         /* the module's variables */ \
-    X(warp)         /* its number in the block. Code may go on with the next while 'fresh' is set, and notes it here */ \
+    X(block)        /* struct block, of which code reads and writes what is compiled code's own */ \
+    X(warp)         /* its number in the block. Code goes on with others, and notes it here */ \
     X(ctaid_x)      /* its block's place in the grid */ \
     X(ctaid_y) \
     X(ctaid_z)
@@ -46,11 +47,16 @@ struct jit_env {
     void (*keep_operation)(struct jit_env *env, uint32_t i, uint32_t mask);
     void (*keep_yield)(struct jit_env *env);
     void (*keep_park)(struct jit_env *env, uint32_t i, uint32_t mask);
-    /* These lanes end, others do not: when the last do, code returns. */
+    /* These lanes end, others do not. */
     void (*end)(struct jit_env *env, uint32_t mask);
-    /* All of the warp's lanes go through instruction i, a barrier for the whole block with this number. */
+    /* All lanes that there still are end, of a warp that has a state or in a block in which others wait for that. Otherwise code
+     * counts them itself. */
+    void (*over)(struct jit_env *env);
+    /* All of the warp's lanes go through instruction i, a barrier for the whole block with this number. Barrier 0 is code's own as
+     * long as nobody waits there who is not parked. */
     void (*barrier)(struct jit_env *env, uint32_t i, uint32_t mask, uint32_t number);
-    uint32_t fresh;            /* code has not called for anything in this warp */
+    uint32_t fresh;            /* code has not called for anything since it took this warp up */
+    uint32_t rounds;           /* of the block, that code may still begin before the worker is to look around */
     uint32_t present;          /* lanes that have not ended, after an operation that calls a function */
     uint32_t polled;           /* set: code has looked at memory that others may change */
     /* The access that runs, for who asks after the hardware has stopped it. All that does not change is in the image: */
@@ -75,6 +81,8 @@ struct jit_site {
 #define JIT_STEP_TABLE(n) (UINT32_MAX - (n))
 #define JIT_NO_SITE UINT32_MAX /* in jit_env.site: no access of code's own runs */
 
+/* Code takes up the warp that the environment names, where that is parked or at its beginning, and goes on with others of the block as
+ * long as there are some whose turn it is; code that parks none may leave that to the caller. */
 typedef void jit_code(struct jit_env *env);
 
 struct interp_kernel;

@@ -75,6 +75,8 @@ static void test_threads(void)
     static const struct { const char *name, *body; int code; } rows[] = {
         {"stopped by the hardware", ONE_STORES_TO("0x200020200000"), 700}, {"misaligned", ONE_STORES_TO("0x200000400002"), 716},
         {"outside the window", ONE_STORES_TO("16"), 700}, {"trap", "setp.eq.u32 %p0, %gi, 237; @%p0 trap;", 719},
+        {"behind a barrier", "bar.sync 0; " ONE_STORES_TO("0x200020200000"), 700},
+        {"trap behind a barrier", "bar.sync 0; setp.eq.u32 %p0, %gi, 237; @%p0 trap; bar.sync 0;", 719},
         {"after others have ended", "setp.lt.u32 %p0, %ti, 70; @%p0 exit; " ONE_STORES_TO("0x200020200000"), 700},
     };
 
@@ -100,6 +102,7 @@ static void test_ends(void)
     fault("deadlock in a warp", 719, 0, "setp.eq.u32 %p0, %ti, 3; @%p0 bra A; bar.sync 0; bra E; A: bar.warp.sync -1; E:");
     fault("deadlock in a block", 719, 0, "setp.lt.u32 %p0, %ti, 32; @%p0 bar.sync 1, 64; setp.ge.u32 %p1, %ti, 32; @%p1 bar.sync 2, 64;",
           .block = 64);
+    fault("deadlock of two barriers", 719, 0, "setp.lt.u32 %p0, %ti, 32; @%p0 bra A; bar.sync 1; bra E; A: bar.sync 0; E:", .block = 96);
     fault("barrier of no warp", 715, 0, "bar.sync 0, 33;", .block = 64);
     fault("barrier 16", 715, 0, "mov.u32 %r0, 16; bar.sync %r0;");
     fault("too much shared memory", 719, 0, "bar.sync 0;", .shared = INTERP_MAX_SHARED + 1);
@@ -127,6 +130,8 @@ static void test_endless(void)
         {"endless calls", "L: call f, (); setp.lt.u32 %p0, %ti, 77; @%p0 bra L;", ".func f () { ret; }\n"},
         {"waiting for what never comes", "L: ld.volatile.global.u32 %r0, [%in]; setp.ne.u32 %p0, %r0, 12345; @%p0 bra L;", ""},
         {"endless sleep", "L: nanosleep.u32 1; bra L;", ""},
+        {"endless barriers", "L: bar.sync 0; bra L;", ""},
+        {"endless barriers of which one warp has fewer", "setp.lt.u32 %p0, %ti, 32; L: bar.sync 0; @%p0 exit; bra L;", ""},
     };
 
     for (size_t i = 0; i < sizeof loops / sizeof *loops; i++)
