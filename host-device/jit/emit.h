@@ -165,6 +165,12 @@ void emit_stream_begin(struct emit *e);
 /* Store a vector of integers: the instruction's, to global memory, in one piece. */
 void emit_stream_store(struct emit *e, LLVMValueRef v, LLVMValueRef at, unsigned alignment);
 
+/* The mask (i32) is known to be that of all 32 lanes. Others may be constants, too. */
+static inline bool emit_is_full(LLVMValueRef mask)
+{
+    return LLVMIsAConstantInt(mask) && LLVMConstIntGetSExtValue(mask) == -1;
+}
+
 /* ---- emit_vector.c: vectors of any length ---- */
 #define EMIT_SHUFFLE_MAX 256
 /* Elements of a, and of b behind them (NULL: none). */

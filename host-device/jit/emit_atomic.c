@@ -298,7 +298,7 @@ bool emit_atomic(struct emit *e)
     }
     if (t.used)
         polls(e);
-    if (t.a.varies && t.a.shared && !t.used && t.op != SWAP && LLVMIsConstant(e->mask)) {
+    if (t.a.varies && t.a.shared && !t.used && t.op != SWAP && emit_is_full(e->mask)) {
         round_by_round(e, &t);
     } else {
         address = access_widen(e, t.a.offset);

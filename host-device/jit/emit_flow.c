@@ -325,11 +325,6 @@ static bool has_members(const struct ptx_insn *i)
     }
 }
 
-static bool is_all_ones(LLVMValueRef v)
-{
-    return LLVMIsAConstantInt(v) && LLVMConstIntGetSExtValue(v) == -1;
-}
-
 /* Where lanes may have parted, an instruction at which they meet goes on with all that there are, or all that its member mask
  * names, if these are here. What has been found out for all holds until the block ends. */
 static void check_meeting(struct emit *e)
@@ -344,7 +339,7 @@ static void check_meeting(struct emit *e)
     if (masked)
         members = emit_source(e, o, 32);
     e->wide = wide;
-    if (members && is_all_ones(members))
+    if (members && emit_is_full(members))
         members = NULL;
     if (e->met && !members && !e->guard)
         return;

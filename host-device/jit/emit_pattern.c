@@ -396,7 +396,7 @@ static void some_lanes(struct emit *e, const struct access *a, struct places *p,
 
 bool access_pattern(struct emit *e, struct access *a)
 {
-    bool full = LLVMIsConstant(e->mask), inside = surely_inside(e, a), rows, some;
+    bool full = emit_is_full(e->mask), inside = surely_inside(e, a), rows, some;
     LLVMBasicBlockRef fast, part = NULL, slow = NULL;
     struct ways w = {.n = 0};
     struct places p, at;

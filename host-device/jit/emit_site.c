@@ -50,8 +50,7 @@ static void put(struct emit *e, LLVMValueRef v, size_t offset)
 
 void emit_note(struct emit *e, uint32_t bytes, uint32_t step, const uint32_t *table, LLVMValueRef address)
 {
-    bool known = LLVMIsConstant(e->mask);
-    uint32_t mask = known ? (uint32_t)LLVMConstIntGetZExtValue(e->mask) : 0;
+    uint32_t mask = emit_is_full(e->mask) ? ~0u : 0;
 
     put(e, emit_i32(e, emit_site(e, mask, bytes, step, table)), offsetof(struct jit_env, site));
     if (!mask)
