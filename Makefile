@@ -3,7 +3,7 @@
 BUILD ?= build
 MESON_TEST = meson test -C $(BUILD) --print-errorlogs
 
-.PHONY: all deps configure check unit conformance fuzz vm-test vm-shell bench payloads install clean
+.PHONY: all deps configure check long-check unit conformance fuzz vm-test vm-shell bench payloads install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -17,6 +17,10 @@ deps:
 
 check: deps
 	tests/check $(BUILD)
+
+# What takes hours: tests/README.md.
+long-check: all payloads
+	VGPU_REQUIRE=1 $(MESON_TEST) --setup long --suite long
 
 unit: all
 	$(MESON_TEST) --suite unit

@@ -177,7 +177,7 @@ static void say(const struct row *row, const struct outcome *o)
         snprintf(target, sizeof target, "%s %g", row->at_most ? "<=" : ">=", row->target);
     if (row->a && row->b)
         snprintf(absolute, sizeof absolute, "%.4g : %.4g %s", o->a, o->b, row->unit);
-    printf("%-22s %8.3f%s %-8s%-9s %-28s %s\n", row->name, o->figure, row->form == A_OVER_B ? "  " : row->unit, target,
+    printf("%-22s %8.3f%s %-8s%-9s %-28s %s\n", row->name, o->figure, row->unit && (!row->b || row->form != A_OVER_B) ? row->unit : "  ", target,
            judge(row, o->figure), absolute, row->what);
     printf("bench %s %.6g %s%g %.6g %.6g\n", row->name, o->figure, row->at_most ? "<=" : ">=", row->target, o->a, o->b);
     fflush(stdout);
