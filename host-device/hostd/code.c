@@ -121,15 +121,17 @@ static gboolean compiler_readable(gint fd, GIOCondition condition, gpointer data
 {
     struct guest_code *k = data;
     struct vg_packet p;
+    enum vg_msg_result got = vg_msg_receive(fd, &p);
 
-    if (vg_msg_receive(fd, &p) == VG_MSG_OK) {
+    if (got == VG_MSG_OK) {
         bool good = compiler_message(k, &p);
 
         vg_packet_close_fds(&p);
         if (good)
             return G_SOURCE_CONTINUE;
-        vg_log(VG_LOG_ERROR, "%s: its compiler sent nonsense", k->guest->name);
     }
+    if (got != VG_MSG_CLOSED)
+        vg_log(VG_LOG_ERROR, "%s: its compiler sent nonsense", k->guest->name);
     k->socket_watch = 0;
     kill(k->pid, SIGKILL); /* compiler_gone() does the rest */
     return G_SOURCE_REMOVE;

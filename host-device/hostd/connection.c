@@ -21,6 +21,7 @@ struct connection {
     pid_t pid;            /* of the peer, for the log */
     struct guest *guest;  /* a device's, owned; or the local one */
     bool is_device, is_local;
+    bool lost;            /* it does not read: nothing more is sent */
     int channel;          /* a local client's, or -1 */
     int doorbell;         /* a local client's, or -1 */
 };
@@ -49,8 +50,12 @@ static void hang_up(struct connection *k)
 
 static void send_msg(struct connection *k, const struct vgpu_msg *m, const void *payload, size_t n, const int *fds, int n_fds)
 {
-    if (!vg_msg_send(k->socket, m, payload, n, fds, n_fds))
-        vg_log(VG_LOG_WARN, "process %d does not take messages: %s", (int)k->pid, g_strerror(errno));
+    if (k->lost || vg_msg_send(k->socket, m, payload, n, fds, n_fds))
+        return;
+    vg_log(VG_LOG_WARN, "process %d does not take messages: %s", (int)k->pid, g_strerror(errno));
+    /* It has missed one: readable() finds the end. */
+    k->lost = true;
+    shutdown(k->socket, SHUT_RDWR);
 }
 
 /* ---- a device model ---- */

@@ -14,6 +14,9 @@
 #include "hostd/confine.h"
 #include "profiles/profile.h"
 
+#define PAUSE_MS 100    /* while there are no descriptors for more clients */
+#define LAST_EVENTS 256 /* that are taken when hostd is to end */
+
 struct options options;
 struct vg_user executor_user;
 char *executor_path;
@@ -77,10 +80,23 @@ static int listen_on(const char *path, GError **error)
     return fd;
 }
 
+static gboolean acceptable(gint fd, GIOCondition condition, gpointer data);
+
+static gboolean listen_again(gpointer data)
+{
+    g_unix_fd_add(GPOINTER_TO_INT(data), G_IO_IN, acceptable, NULL);
+    return G_SOURCE_REMOVE;
+}
+
 static gboolean acceptable(gint fd, GIOCondition condition, gpointer data)
 {
     int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
+    if (client < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+        /* Whoever waits goes on waiting, and would be reported again at once. */
+        g_timeout_add(PAUSE_MS, listen_again, GINT_TO_POINTER(fd));
+        return G_SOURCE_REMOVE;
+    }
     if (client >= 0)
         connection_new(client);
     return G_SOURCE_CONTINUE;
@@ -157,6 +173,9 @@ int main(int argc, char **argv)
     vg_log(VG_LOG_INFO, "listening on %s", options.socket);
     while (!stop)
         g_main_context_iteration(NULL, TRUE);
+    /* What was sent before the end, code to be kept for one, counts. */
+    for (int i = 0; i < LAST_EVENTS && g_main_context_iteration(NULL, FALSE); i++)
+        ;
     unlink(options.socket);
     return 0;
 }

@@ -60,9 +60,9 @@ static bool begin(struct running *r, const char *command)
     }
     close(in[0]);
     close(out[1]);
-    r->to = fdopen(in[1], "w");
+    r->to = r->pid > 0 ? fdopen(in[1], "w") : NULL;
     r->from = out[0];
-    return r->pid > 0 && r->to;
+    return r->to;
 }
 
 /* Its next line, without the newline; false when there is none. */

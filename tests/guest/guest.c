@@ -195,6 +195,10 @@ struct child child_start(int (*run)(int argument), int argument)
         exit(2);
     }
     pid_t pid = fork();
+    if (pid < 0) { /* it will be signalled, and -1 is everybody */
+        perror("fork");
+        exit(2);
+    }
     if (!pid) {
         close(up[0]);
         close(down[1]);

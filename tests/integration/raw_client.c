@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "raw_client.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -37,7 +40,7 @@ pid_t raw_start_hostd(const char *hostd, const char *path, const char *const *ex
         execv(hostd, (char **)argv);
         _exit(127);
     }
-    for (int i = 0; i < PATIENCE / 10; i++) {
+    for (int i = 0; i < PATIENCE / 10 && pid > 0 && !waitpid(pid, NULL, WNOHANG); i++) {
         int fd = raw_connect(path);
 
         if (fd >= 0) {
@@ -46,7 +49,9 @@ pid_t raw_start_hostd(const char *hostd, const char *path, const char *const *ex
         }
         usleep(10000);
     }
-    return -1;
+    /* No number that is none: who is to be signalled must be a process of ours. */
+    printf("Bail out! %s does not start\n", hostd);
+    exit(1);
 }
 
 bool raw_open(struct raw *r, const char *path)

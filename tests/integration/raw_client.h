@@ -20,7 +20,7 @@ struct raw {
     uint64_t head, seq;
 };
 
-/* Start hostd at 'path' with extra arguments (NULL-terminated, or NULL); waits until it answers. */
+/* Start hostd at 'path' with extra arguments (NULL-terminated, or NULL); waits until it answers, and ends the test when it does not. */
 pid_t raw_start_hostd(const char *hostd, const char *path, const char *const *extra);
 /* Connect and open a channel. */
 bool raw_open(struct raw *r, const char *path);

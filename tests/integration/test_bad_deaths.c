@@ -45,6 +45,8 @@ static struct subject subject(int (*life)(void))
         exit(2);
     fflush(stdout);
     s.pid = fork();
+    if (s.pid < 0) /* it will be signalled, and -1 is everybody */
+        exit(2);
     if (!s.pid) {
         close(up[0]);
         close(down[1]);
