@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "jit/meet.h"
 
@@ -441,10 +442,50 @@ static void operation_each_row(struct emit *e, LLVMValueRef lanes)
     e->first = 0;
 }
 
+/* What registers that are kept as values were before an instruction that is not always run. */
+struct kept {
+    int32_t reg[JIT_MAX_REGS];
+    LLVMValueRef value[JIT_MAX_REGS][JIT_ROWS];
+    unsigned n;
+    LLVMBasicBlockRef at;
+};
+
+static void keep_values(struct emit *e, struct kept *k)
+{
+    struct jit_regs r;
+
+    jit_regs_of(e->insn, &r);
+    k->at = LLVMGetInsertBlock(e->b);
+    k->n = 0;
+    for (unsigned i = 0; i < r.n_written; i++)
+        if (e->brief[r.written[i]]) {
+            memcpy(k->value[k->n], e->value[r.written[i]], sizeof k->value[0]);
+            k->reg[k->n++] = r.written[i];
+        }
+}
+
+/* Behind it: what they were, or what it has made of them. */
+static void join_values(struct emit *e, const struct kept *k, LLVMBasicBlockRef from)
+{
+    for (unsigned i = 0; i < k->n; i++)
+        for (unsigned row = 0; row < JIT_ROWS; row++) {
+            LLVMValueRef *now = &e->value[k->reg[i]][row], ways[2] = {k->value[i][row], *now};
+            LLVMBasicBlockRef at[2] = {k->at, from};
+
+            if (ways[0] == ways[1])
+                continue;
+            if (!ways[0])
+                ways[0] = LLVMConstNull(LLVMTypeOf(ways[1]));
+            *now = LLVMBuildPhi(e->b, LLVMTypeOf(ways[1]), "");
+            LLVMAddIncoming(*now, ways, at, 2);
+        }
+}
+
 static void emit_insn(struct emit *e)
 {
     LLVMBasicBlockRef run = NULL, on = NULL;
     bool pure = is_pure(e->insn);
+    struct kept kept;
 
     e->guard = NULL;
     e->mask = e->block_mask;
@@ -466,6 +507,7 @@ static void emit_insn(struct emit *e)
     if (e->guard && !pure) { /* what has effects is not begun for no lane */
         run = emit_block(e, "guarded");
         on = emit_block(e, "on");
+        keep_values(e, &kept);
         LLVMBuildCondBr(e->b, nonzero(e, e->mask), run, on);
         LLVMPositionBuilderAtEnd(e->b, run);
     }
@@ -478,8 +520,10 @@ static void emit_insn(struct emit *e)
         e->operations++;
     }
     if (on) {
+        run = LLVMGetInsertBlock(e->b);
         LLVMBuildBr(e->b, on);
         LLVMPositionBuilderAtEnd(e->b, on);
+        join_values(e, &kept, run);
     }
     emit_park_end(e);
 }
