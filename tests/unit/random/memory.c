@@ -105,7 +105,7 @@ TABLE(gatherings,
     "elect.sync $R|%p7, $T; @%p7 add.u32 $R, $R, 3;",
     "bar.warp.sync $T;");
 
-/* A word of another thread of the block. */
+/* A word of another thread of the block; or what the lanes of a warp leave each other in one word, in their order, where they are together. */
 #define GIVE(barrier) barrier " shl.b32 %r20, %ti, 2; mov.u32 %r21, swap; add.u32 %r20, %r20, %r21; st.shared.u32 [%r20], $R; " barrier
 #define GET " shl.b32 %r22, %r22, 2; add.u32 %r22, %r22, %r21; ld.shared.u32 $R, [%r22];"
 #define OTHER "<xor.b32 %r22, %ti, <1|2|7|16|33>; min.u32 %r22, %r22, %last;|sub.u32 %r22, %last, %ti;|add.u32 %r22, %ti, <1|5|32>; rem.u32 %r22, %r22, %n1;>"
@@ -122,8 +122,8 @@ TABLE(meetings,
     "shfl.sync.<up|idx>.b32 $A|%p4, $R, $i, #32, -1; @%p4 add.u32 $A, $A, 1;",
     "redux.sync.<add.u32|min.s32|xor.b32> $R, $R, -1;",
     "vote.sync.ballot.b32 $R, %p5, -1;",
-    "mul.wide.u32 %rd1, %warp, 8; add.u64 %rd1, %rd1, %warps; atom.global.<add.u32|exch.b32|max.s32|inc.u32> $R, [%rd1], $i;",
-    "mul.wide.u32 %rd1, %warp, 8; add.u64 %rd1, %rd1, %warps; atom.global.<add.u64|exch.b64|min.s64> $W, [%rd1], $W;");
+    "bar.warp.sync -1; mul.wide.u32 %rd1, %warp, 8; add.u64 %rd1, %rd1, %warps; atom.global.<add.u32|exch.b32|max.s32|inc.u32> $R, [%rd1], $i;",
+    "bar.warp.sync -1; mul.wide.u32 %rd1, %warp, 8; add.u64 %rd1, %rd1, %warps; atom.global.<add.u64|exch.b64|min.s64> $W, [%rd1], $W;");
 
 /* The first half of the warps, and what the others bring. */
 TABLE(warp_meetings,
