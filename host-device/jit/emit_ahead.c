@@ -76,6 +76,8 @@ static enum growth of_result(const struct emit *e, const uint8_t *growth, const 
         return is_number(i->types[1]) ? all : UNKNOWN;
     case PTX_OP_add: case PTX_OP_sub: case PTX_OP_cvta:
         return all;
+    case PTX_OP_selp:
+        return s[2] == NOTHING ? all : UNKNOWN;
     case PTX_OP_shl:
         return i->ops[2].kind == PTX_OPERAND_IMM && i->ops[2].imm >= 0 && i->ops[2].imm < 32 ? all : UNKNOWN;
     case PTX_OP_mul:
@@ -179,6 +181,10 @@ void emit_ahead_insn(struct emit *e)
         break;
     case PTX_OP_mad:
         d = LLVMBuildAdd(e->b, product(e), step_of(e, &i->ops[3]), "");
+        break;
+    case PTX_OP_selp:
+        d = emit_source(e, &i->ops[3], 1);
+        d = d ? LLVMBuildSelect(e->b, d, step_of(e, &i->ops[1]), step_of(e, &i->ops[2]), "") : emit_i64(e, 0);
         break;
     case PTX_OP_mov: case PTX_OP_cvt: case PTX_OP_cvta:
         d = step_of(e, &i->ops[1]);
