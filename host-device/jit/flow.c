@@ -158,49 +158,78 @@ static void connect(struct build *b)
 
 /* ---- Ends that are soon everybody's ---- */
 
-#define SOON 64u /* instructions */
+#define SOON 256u /* instructions */
 
-/* Where the block's only way leads, lanes' ends included. */
-static uint32_t leads_to(const struct build *b, uint32_t k)
+struct tail {
+    struct build *b;
+    uint32_t end;             /* the block that ends lanes */
+    uint32_t *seen, pass;     /* by block: 2 * pass on the way to what follows it, one more when all that has been seen */
+    uint32_t blocks[SOON], n, instructions;
+};
+
+/* Where way s out of block k leads, lanes' ends included. */
+static uint32_t leads_to(const struct build *b, uint32_t k, uint32_t s)
 {
     const struct ptx_insn *last = &b->w->f->insns[b->text[k].end - 1];
-    uint32_t insn = last->op == PTX_OP_bra && last->guard < 0 ? (uint32_t)last->ops[0].sym : b->text[k].end;
+    uint32_t insn = last->op == PTX_OP_bra && !s ? (uint32_t)last->ops[0].sym : b->text[k].end;
 
-    return ends_lanes(last) || insn >= b->w->f->ninsns ? JIT_EXIT : b->block_of[insn];
+    return (ends_lanes(last) && !s) || insn >= b->w->f->ninsns ? JIT_EXIT : b->block_of[insn];
 }
 
-/* The last block of the short straight way from k to an end. */
-static uint32_t last_before_end(const struct build *b, uint32_t k)
+/* All that follows is short, has no rounds, nothing at which lanes meet, and no other end. */
+static bool ends_soon(struct tail *t, uint32_t k)
 {
-    for (uint32_t n = 0; k != JIT_EXIT && b->text[k].n_succ == 1; k = b->text[k].succ[0]) {
-        n += b->text[k].end - b->text[k].first;
-        for (uint32_t i = b->text[k].first; i < b->text[k].end; i++)
-            if (jit_is_meeting(&b->w->f->insns[i]) || b->w->f->insns[i].op == PTX_OP_call)
-                return JIT_NONE;
-        if (n > SOON)
-            break;
-        if (b->text[k].succ[0] == JIT_EXIT)
-            return k;
-    }
-    return JIT_NONE;
+    const struct jit_block *x = &t->b->text[k];
+
+    if (t->seen[k] >= 2 * t->pass)
+        return t->seen[k] > 2 * t->pass;
+    t->seen[k] = 2 * t->pass;
+    t->instructions += x->end - x->first;
+    if (t->instructions > SOON)
+        return false;
+    t->blocks[t->n++] = k;
+    for (uint32_t i = x->first; i < x->end; i++)
+        if (jit_is_meeting(&t->b->w->f->insns[i]) || t->b->w->f->insns[i].op == PTX_OP_call)
+            return false;
+    for (uint32_t s = 0; s < x->n_succ; s++)
+        if (x->succ[s] == JIT_EXIT ? leads_to(t->b, k, s) != t->end : !ends_soon(t, x->succ[s]))
+            return false;
+    t->seen[k]++;
+    return true;
+}
+
+static void end_in(struct build *b, uint32_t k, uint32_t end)
+{
+    for (uint32_t s = 0; s < b->text[k].n_succ; s++)
+        if (b->text[k].succ[s] == JIT_EXIT)
+            b->text[k].succ[s] = end;
 }
 
 /* Lanes that end where the others have a few instructions more to go wait for those, and all end together: one end is cheaper than
  * two. */
-static void end_together(struct build *b)
+static bool end_together(struct build *b)
 {
-    for (uint32_t k = 0; k < b->n; k++) {
-        struct jit_block *x = &b->text[k];
-        const struct ptx_insn *last = &b->w->f->insns[x->end - 1];
-        uint32_t s = x->n_succ == 2 && x->succ[1] == JIT_EXIT, insn = s ? x->end : (uint32_t)last->ops[0].sym, other, end;
+    struct tail t = {.b = b, .seen = calloc(b->n, sizeof *t.seen)};
 
-        if (x->n_succ != 2 || last->op != PTX_OP_bra || x->succ[s] != JIT_EXIT || x->succ[!s] == JIT_EXIT || insn >= b->w->f->ninsns)
+    if (!t.seen)
+        return refuse(b, "out of memory");
+    for (uint32_t k = 0; k < b->n; k++) {
+        const struct jit_block *x = &b->text[k];
+        uint32_t s = x->n_succ == 2 && x->succ[1] == JIT_EXIT;
+
+        if (x->n_succ != 2 || b->w->f->insns[x->end - 1].op != PTX_OP_bra || x->succ[s] != JIT_EXIT || x->succ[!s] == JIT_EXIT ||
+            (t.end = leads_to(b, k, s)) == JIT_EXIT)
             continue;
-        end = b->block_of[insn];
-        other = last_before_end(b, x->succ[!s]);
-        if (other != JIT_NONE && leads_to(b, other) == end)
-            x->succ[s] = b->text[other].succ[0] = end;
+        t.pass++;
+        t.n = t.instructions = 0;
+        if (!ends_soon(&t, x->succ[!s]) || t.seen[k] >= 2 * t.pass)
+            continue;
+        end_in(b, k, t.end);
+        for (uint32_t i = 0; i < t.n; i++)
+            end_in(b, t.blocks[i], t.end);
     }
+    free(t.seen);
+    return true;
 }
 
 static bool order_postfix(struct build *b)
@@ -484,8 +513,7 @@ bool jit_flow_find(struct jit_flow *w, const struct ptx_module *m, const struct 
     good = f->ninsns ? split(&b) : refuse(&b, "an empty kernel");
     if (good) {
         connect(&b);
-        end_together(&b);
-        good = order_postfix(&b) && find_dominators(&b) && find_loops(&b) && arrange(&b) && find_live(&b);
+        good = end_together(&b) && order_postfix(&b) && find_dominators(&b) && find_loops(&b) && arrange(&b) && find_live(&b);
     }
     free(b.block_of);
     free(b.text);

@@ -55,6 +55,16 @@ static const struct {
     {"a number with or without something", HEAD "and.b32 %r6, %r4, 1; setp.eq.u32 %p2, %r1, %r6; mov.u32 %r5, %ti; @!%p2 bra S; add.u32 %r5, %ti, 8;\n"
      "S: sub.u32 %r7, %r5, %ti;\n" SUM("%r7") OUT},
     {"the last store of one lane", HEAD BEGIN "L: " ROUND AGAIN "setp.ne.u32 %p2, %r2, 0; @%p2 bra S; " OUT "\nS: ret;"},
+    /* Ends that all wait for, behind ways that part. */
+    {"two ways to the last store of some lanes", HEAD BEGIN "L: " ROUND AGAIN "setp.gt.u32 %p2, %r2, %r4; @%p2 bra S; setp.gt.u32 %p3, %r2, 2; @%p3 bra T;\n"
+     "add.u32 %r31, %r31, %r30; bra U;\nT: mul.lo.u32 %r31, %r30, 3;\nU: " OUT "\nS: ret;"},
+    {"two ends within the last ways", HEAD BEGIN "L: " ROUND AGAIN "setp.gt.u32 %p2, %r2, %r4; @%p2 bra S; setp.gt.u32 %p3, %r2, 2; @%p3 bra S;\n"
+     "add.u32 %r31, %r31, %r30; " OUT "\nS: ret;"},
+    {"another end within the last ways", HEAD BEGIN "L: " ROUND AGAIN "setp.gt.u32 %p2, %r2, %r4; @%p2 bra S; setp.gt.u32 %p3, %r2, 2; @%p3 ret;\n"
+     "add.u32 %r31, %r31, %r30; " OUT "\nS: ret;"},
+    {"a loop before the last store of some lanes", HEAD BEGIN "setp.gt.u32 %p2, %r2, %r4; @%p2 bra S;\nL: " ROUND AGAIN OUT "\nS: ret;"},
+    {"lanes that meet before the last store", HEAD BEGIN "setp.gt.u32 %p2, %r2, 7; @%p2 bra S; setp.gt.u32 %p3, %r2, 2; @%p3 bra T; add.u32 %r31, %r31, 9;\n"
+     "T: shfl.sync.down.b32 %r31, %r31, 1, 31, 255; " OUT "\nS: ret;"},
 };
 
 static void same(const char *what, const char *body, uint32_t block, uint32_t rounds, uint32_t lane)
