@@ -131,6 +131,7 @@ static bool run_passes(struct ptx_flat *flat)
     bool changed = ptx_flat_inline(flat);
 
     changed |= ptx_flat_promote(flat);
+    changed |= ptx_flat_pairs(flat);
     changed |= ptx_flat_tables(flat);
     changed |= ptx_flat_reduce(flat);
     return changed;

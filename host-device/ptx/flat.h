@@ -27,6 +27,7 @@ void ptx_flat_free(struct ptx_flat *flat);
 /* ---- For the passes, one a file; each returns whether it changed anything ---- */
 bool ptx_flat_inline(struct ptx_flat *flat);
 bool ptx_flat_promote(struct ptx_flat *flat);
+bool ptx_flat_pairs(struct ptx_flat *flat);
 bool ptx_flat_tables(struct ptx_flat *flat);
 bool ptx_flat_reduce(struct ptx_flat *flat);
 
