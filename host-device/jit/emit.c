@@ -143,6 +143,17 @@ LLVMValueRef emit_flush(struct emit *e, LLVMValueRef v)
                            LLVMBuildAnd(e->b, v, splat_like(e, type, 0x80000000), ""), v, "");
 }
 
+static LLVMValueRef cooked_halves(struct emit *e, LLVMValueRef v)
+{
+    LLVMTypeRef type = LLVMTypeOf(v);
+    bool vector = LLVMGetTypeKind(type) == LLVMVectorTypeKind;
+    unsigned n = LLVMGetIntTypeWidth(vector ? LLVMGetElementType(type) : type) / 16 * (vector ? VG_WARP : 1);
+    LLVMValueRef h = LLVMBuildBitCast(e->b, v, emit_many(e, 16, n), ""), none;
+
+    none = LLVMBuildICmp(e->b, LLVMIntUGT, LLVMBuildAnd(e->b, h, emit_fill(e, 16, n, 0x7fff), ""), emit_fill(e, 16, n, 0x7c00), "");
+    return LLVMBuildBitCast(e->b, LLVMBuildSelect(e->b, none, emit_fill(e, 16, n, 0x7fff), h, ""), type, "");
+}
+
 /* The bits of a raw register's value. */
 static LLVMValueRef cooked(struct emit *e, int32_t reg, LLVMValueRef v)
 {
@@ -151,6 +162,8 @@ static LLVMValueRef cooked(struct emit *e, int32_t reg, LLVMValueRef v)
 
     if (!e->raw[reg])
         return v;
+    if (e->raw[reg] == JIT_RAW_HALVES)
+        return cooked_halves(e, v);
     if (LLVMGetTypeKind(type) == LLVMVectorTypeKind)
         real = emit_vector(real);
     x = LLVMBuildBitCast(e->b, v, real, "");
@@ -335,18 +348,28 @@ LLVMValueRef emit_source(struct emit *e, const struct ptx_operand *o, unsigned b
     }
 }
 
-LLVMValueRef emit_raw_source(struct emit *e, const struct ptx_operand *o, unsigned bits)
+static LLVMValueRef source_of_kind(struct emit *e, const struct ptx_operand *o, unsigned bits, uint8_t kind)
 {
-    if (o->kind == PTX_OPERAND_REG && e->raw[o->reg] && (e->wide || !jit_varies(e->u, o->reg)))
+    if (o->kind == PTX_OPERAND_REG && e->raw[o->reg] == kind && (e->wide || !jit_varies(e->u, o->reg)))
         return emit_raw_reg(e, o->reg, e->wide);
     return emit_source(e, o, bits);
+}
+
+LLVMValueRef emit_raw_source(struct emit *e, const struct ptx_operand *o, unsigned bits)
+{
+    return source_of_kind(e, o, bits, JIT_RAW_REAL);
+}
+
+LLVMValueRef emit_raw_halves(struct emit *e, const struct ptx_operand *o, unsigned bits)
+{
+    return source_of_kind(e, o, bits, JIT_RAW_HALVES);
 }
 
 LLVMValueRef emit_passed_source(struct emit *e, const struct ptx_operand *d, const struct ptx_operand *o, unsigned bits)
 {
     bool flushes = e->daz && o->kind == PTX_OPERAND_REG && e->flushed[o->reg] && !(d->kind == PTX_OPERAND_REG && e->flushed[d->reg]);
 
-    return emit_is_raw(e, d) && !flushes ? emit_raw_source(e, o, bits) : emit_source(e, o, bits);
+    return emit_is_raw(e, d) && !flushes ? source_of_kind(e, o, bits, e->raw[d->reg]) : emit_source(e, o, bits);
 }
 
 LLVMValueRef emit_first_lane(struct emit *e, LLVMValueRef lanes)

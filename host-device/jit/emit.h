@@ -13,6 +13,7 @@
 #include <setjmp.h>
 
 #include "interp/warp.h"
+#include "jit/flushed.h"
 #include "jit/jit.h"
 #include "jit/reach.h"
 #include "jit/run.h"
@@ -137,6 +138,7 @@ LLVMValueRef emit_reg(struct emit *e, int32_t reg, bool wide);
 /* The same for float arithmetic, to which any NaN is one and, where the CPU flushes, a subnormal is zero. */
 LLVMValueRef emit_raw_reg(struct emit *e, int32_t reg, bool wide);
 LLVMValueRef emit_raw_source(struct emit *e, const struct ptx_operand *o, unsigned bits);
+LLVMValueRef emit_raw_halves(struct emit *e, const struct ptx_operand *o, unsigned bits); /* the same for f16 */
 /* A source that goes to d as it is. */
 LLVMValueRef emit_passed_source(struct emit *e, const struct ptx_operand *d, const struct ptx_operand *o, unsigned bits);
 /* A result may be written as it comes, with such a NaN or subnormal. */

@@ -53,7 +53,7 @@ static bool to_half(struct emit *e, bool bf16)
     V v = float_lanes(e, &e->insn->ops[1], bf16);
 
     if (v)
-        half_result(e, &e->insn->ops[0], half_narrow(e, v, bf16));
+        half_result(e, &e->insn->ops[0], half_narrow_result(e, v, bf16));
     return v;
 }
 
@@ -68,7 +68,7 @@ static bool to_pair(struct emit *e, bool bf16)
     for (unsigned k = 0; k < 2 * n; k++)
         pick[k] = k % 2 * n + k / 2;
     half_result(e, &e->insn->ops[0],
-                emit_shuffle(e, half_narrow(e, part[0], bf16), half_narrow(e, part[1], bf16), pick, 2 * n));
+                emit_shuffle(e, half_narrow_result(e, part[0], bf16), half_narrow_result(e, part[1], bf16), pick, 2 * n));
     return true;
 }
 

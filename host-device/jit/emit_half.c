@@ -28,11 +28,19 @@ static V as_words(struct emit *e, V floats)
     return LLVMBuildBitCast(e->b, floats, emit_many(e, 32, count_of(floats)), "");
 }
 
+static V elements(struct emit *e, V v, unsigned bits)
+{
+    return v ? LLVMBuildBitCast(e->b, v, emit_many(e, 16, (e->wide ? VG_WARP : 1) * bits / 16), "") : NULL;
+}
+
 V half_elements(struct emit *e, const struct ptx_operand *o, unsigned bits)
 {
-    V v = emit_source(e, o, bits);
+    return elements(e, emit_source(e, o, bits), bits);
+}
 
-    return v ? LLVMBuildBitCast(e->b, v, emit_many(e, 16, (e->wide ? VG_WARP : 1) * bits / 16), "") : NULL;
+V half_raw_elements(struct emit *e, const struct ptx_operand *o, unsigned bits)
+{
+    return elements(e, emit_raw_halves(e, o, bits), bits);
 }
 
 void half_result(struct emit *e, const struct ptx_operand *o, V halves)
@@ -57,6 +65,14 @@ V half_widen(struct emit *e, V halves, bool bf16)
     return as_floats(e, LLVMBuildShl(e->b, words, splat(e, words, 16), ""));
 }
 
+static V narrow_f16(struct emit *e, V floats)
+{
+    unsigned n = count_of(floats);
+    V r = LLVMBuildFPTrunc(e->b, floats, LLVMVectorType(LLVMHalfTypeInContext(e->context), n), "");
+
+    return LLVMBuildBitCast(e->b, r, emit_many(e, 16, n), "");
+}
+
 V half_narrow(struct emit *e, V floats, bool bf16)
 {
     unsigned n = count_of(floats);
@@ -67,10 +83,15 @@ V half_narrow(struct emit *e, V floats, bool bf16)
         r = LLVMBuildAdd(e->b, LLVMBuildAdd(e->b, words, splat(e, words, 0x7fff), ""), odd, "");
         r = LLVMBuildTrunc(e->b, LLVMBuildLShr(e->b, r, splat(e, words, 16), ""), emit_many(e, 16, n), "");
     } else {
-        r = LLVMBuildFPTrunc(e->b, floats, LLVMVectorType(LLVMHalfTypeInContext(e->context), n), "");
-        r = LLVMBuildBitCast(e->b, r, emit_many(e, 16, n), "");
+        r = narrow_f16(e, floats);
     }
     return LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealUNO, floats, floats, ""), splat(e, r, NAN_16), r, "");
+}
+
+/* max(r, 0) would take such a NaN's sign for one. */
+V half_narrow_result(struct emit *e, V floats, bool bf16)
+{
+    return !bf16 && emit_is_raw(e, &e->insn->ops[0]) && !(e->insn->flags & PTX_FLAG_RELU) ? narrow_f16(e, floats) : half_narrow(e, floats, bf16);
 }
 
 static uint16_t infinity(bool bf16)
@@ -219,13 +240,13 @@ static V arithmetic(struct emit *e, const V *halves, unsigned n, bool bf16)
         x[k] = half_widen(e, halves[k], bf16);
     switch (e->insn->op) {
     case PTX_OP_add:
-        return half_narrow(e, LLVMBuildFAdd(e->b, x[0], x[1], ""), bf16);
+        return half_narrow_result(e, LLVMBuildFAdd(e->b, x[0], x[1], ""), bf16);
     case PTX_OP_sub:
-        return half_narrow(e, LLVMBuildFSub(e->b, x[0], x[1], ""), bf16);
+        return half_narrow_result(e, LLVMBuildFSub(e->b, x[0], x[1], ""), bf16);
     case PTX_OP_mul:
-        return half_narrow(e, LLVMBuildFMul(e->b, x[0], x[1], ""), bf16);
+        return half_narrow_result(e, LLVMBuildFMul(e->b, x[0], x[1], ""), bf16);
     default:
-        return half_narrow(e, fused(e, x, bf16), bf16);
+        return half_narrow_result(e, fused(e, x, bf16), bf16);
     }
 }
 
@@ -245,6 +266,7 @@ bool emit_half(struct emit *e)
     const struct ptx_insn *i = e->insn;
     uint8_t t = i->types[0];
     bool bf16 = t == PTX_TYPE_bf16 || t == PTX_TYPE_bf16x2, two = t == PTX_TYPE_f16x2 || t == PTX_TYPE_bf16x2;
+    bool computes = i->op == PTX_OP_add || i->op == PTX_OP_sub || i->op == PTX_OP_mul || i->op == PTX_OP_fma;
     unsigned row = 0;
     V s[3], r;
 
@@ -254,7 +276,7 @@ bool emit_half(struct emit *e)
         i->nops != rows[row].sources + 1 || (i->round != PTX_round_none && i->round != PTX_round_rn))
         return false;
     for (unsigned k = 0; k < rows[row].sources; k++) {
-        if (!(s[k] = half_elements(e, &i->ops[k + 1], two ? 32 : 16)))
+        if (!(s[k] = (computes && !bf16 ? half_raw_elements : half_elements)(e, &i->ops[k + 1], two ? 32 : 16)))
             return false;
         if (i->flags & PTX_FLAG_FTZ)
             s[k] = flush(e, s[k], bf16);

@@ -18,7 +18,7 @@ static bool pack(struct emit *e, const struct ptx_operand *from, unsigned bits)
     V r = emit_const(e, bits, 0);
 
     for (unsigned k = 0; k < from->n; k++) {
-        V v = from->elems[k].kind == PTX_OPERAND_NONE ? NULL : emit_source(e, &from->elems[k], each);
+        V v = from->elems[k].kind == PTX_OPERAND_NONE ? NULL : emit_passed_source(e, &e->insn->ops[0], &from->elems[k], each);
 
         if (!v || LLVMTypeOf(v) != emit_type(e, each))
             return false;
@@ -32,16 +32,18 @@ static bool pack(struct emit *e, const struct ptx_operand *from, unsigned bits)
 static bool unpack(struct emit *e, const struct ptx_operand *to, unsigned bits)
 {
     unsigned each = bits / to->n;
-    V v = emit_source(e, &e->insn->ops[1], bits);
+    V v;
 
-    if (!v)
+    if (!emit_source(e, &e->insn->ops[1], bits))
         return false;
     for (unsigned k = 0; k < to->n; k++)
         if (to->elems[k].kind == PTX_OPERAND_REG && emit_reg_bits(e, to->elems[k].reg) != each)
             return false;
-    for (unsigned k = 0; k < to->n; k++)
-        emit_result(e, &to->elems[k],
-                    LLVMBuildTrunc(e->b, LLVMBuildLShr(e->b, v, emit_const(e, bits, (uint64_t)each * k), ""), emit_type(e, each), ""));
+    for (unsigned k = 0; k < to->n; k++) {
+        v = emit_passed_source(e, &to->elems[k], &e->insn->ops[1], bits);
+        v = LLVMBuildLShr(e->b, v, emit_const(e, bits, (uint64_t)each * k), "");
+        emit_result(e, &to->elems[k], LLVMBuildTrunc(e->b, v, emit_type(e, each), ""));
+    }
     return true;
 }
 
@@ -116,7 +118,7 @@ static bool convert_to_float(struct emit *e, uint8_t from)
 /* f16 to f32 is exact; the CPU quiets a NaN and keeps its payload, the hardware writes its own. */
 static bool widen_half(struct emit *e)
 {
-    V v = half_elements(e, &e->insn->ops[1], 16), r, u;
+    V v = half_raw_elements(e, &e->insn->ops[1], 16), r, u;
 
     if (!v || e->shape.isa == JIT_ISA_BASE)
         return false;
@@ -138,7 +140,7 @@ static bool narrow_half(struct emit *e)
     if (!v || e->shape.isa == JIT_ISA_BASE)
         return false;
     v = LLVMBuildBitCast(e->b, v, emit_floats(e, e->wide ? VG_WARP : 1), "");
-    half_result(e, &e->insn->ops[0], half_narrow(e, v, false));
+    half_result(e, &e->insn->ops[0], half_narrow_result(e, v, false));
     return true;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What f32 registers never hold: subnormals (what .ftz has to do to operands is done already), and any NaN but the one that
- * the hardware writes. */
+ * the hardware writes; the latter of f16, too. */
 #include "jit/flushed.h"
 
 #include <stdlib.h>
@@ -39,13 +39,13 @@ static bool defines_flushed(const struct ptx_insn *i, const uint8_t *flushed)
     }
 }
 
-/* Take back, from all registers of 32 bits, those that some instruction gives another value to than 'defines' stands for. */
-static void find(const struct ptx_function *f, uint8_t *set, bool (*defines)(const struct ptx_insn *i, const uint8_t *set))
+/* Take back, from all registers of 32 bits (or 'least', if that is less), those that some instruction gives another value to than 'defines' stands for. */
+static void find(const struct ptx_function *f, unsigned least, uint8_t *set, bool (*defines)(const struct ptx_insn *i, const uint8_t *set))
 {
     struct jit_regs r;
 
     for (uint32_t k = 0; k < f->nregs; k++)
-        set[k] = ptx_type_bits[f->regs[k].type] == 32;
+        set[k] = ptx_type_bits[f->regs[k].type] <= 32 && ptx_type_bits[f->regs[k].type] >= least;
     for (bool changed = true; changed;) {
         changed = false;
         for (uint32_t i = 0; i < f->ninsns; i++) {
@@ -62,7 +62,7 @@ static void find(const struct ptx_function *f, uint8_t *set, bool (*defines)(con
 
 void jit_flushed_find(const struct ptx_function *f, uint8_t *flushed)
 {
-    find(f, flushed, defines_flushed);
+    find(f, 32, flushed, defines_flushed);
 }
 
 /* ---- NaNs ---- */
@@ -114,29 +114,124 @@ static bool reads_any(const struct ptx_insn *i, const uint8_t *set)
     return false;
 }
 
-bool jit_raw_find(const struct ptx_function *f, uint8_t *raw)
+/* ---- NaNs of halves: of one register, or of a pair, which mov makes and takes apart ---- */
+
+static bool is_f16(uint8_t type)
 {
-    uint8_t *one_nan = calloc(f->nregs + 1, 1);
+    return type == PTX_TYPE_f16 || type == PTX_TYPE_f16x2;
+}
+
+static bool computes_halves(const struct ptx_insn *i)
+{
+    switch (i->op) {
+    case PTX_OP_add: case PTX_OP_sub: case PTX_OP_mul: case PTX_OP_fma:
+        return is_f16(i->types[0]);
+    case PTX_OP_cvt:
+        return is_f16(i->types[0]) && i->types[1] == PTX_TYPE_f32;
+    default:
+        return false;
+    }
+}
+
+static bool is_one_half_nan(uint16_t h)
+{
+    return (h & 0x7fff) <= 0x7c00 || h == 0x7fff;
+}
+
+static bool has_one_half_nan(const struct ptx_operand *o, const uint8_t *set)
+{
+    switch (o->kind) {
+    case PTX_OPERAND_REG:
+        return set[o->reg];
+    case PTX_OPERAND_IMM:
+        return is_one_half_nan((uint16_t)o->imm) && is_one_half_nan((uint16_t)(o->imm >> 16));
+    case PTX_OPERAND_VEC:
+        for (unsigned k = 0; k < o->n; k++)
+            if (!has_one_half_nan(&o->elems[k], set))
+                return false;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool defines_one_half_nan(const struct ptx_insn *i, const uint8_t *set)
+{
+    if (passes_on(i))
+        return has_one_half_nan(&i->ops[1], set) && (i->op != PTX_OP_selp || has_one_half_nan(&i->ops[2], set));
+    return computes_halves(i) || (is_f16(i->types[0]) && (i->op == PTX_OP_min || i->op == PTX_OP_max || i->op == PTX_OP_abs || i->op == PTX_OP_neg));
+}
+
+static bool sees_halves(const struct ptx_insn *i, const uint8_t *set)
+{
     struct jit_regs r;
 
-    if (!one_nan)
+    if (computes_halves(i) || (i->op == PTX_OP_cvt && i->types[0] == PTX_TYPE_f32 && i->types[1] == PTX_TYPE_f16))
         return false;
-    find(f, one_nan, defines_one_nan);
-    memset(raw, 0, f->nregs);
+    jit_regs_of(i, &r);
+    for (unsigned k = 0; k < r.n_written; k++)
+        if (!set[r.written[k]])
+            return true;
+    return !passes_on(i);
+}
+
+/* What is looked at is better put right once, where it is computed. */
+static void keep_unseen(const struct ptx_function *f, uint8_t *set)
+{
+    struct jit_regs r;
+
     for (bool changed = true; changed;) {
         changed = false;
         for (uint32_t i = 0; i < f->ninsns; i++) {
-            if (!computes(&f->insns[i]) && !(passes_on(&f->insns[i]) && reads_any(&f->insns[i], raw)))
+            if (!sees_halves(&f->insns[i], set))
                 continue;
             jit_regs_of(&f->insns[i], &r);
-            for (unsigned k = 0; k < r.n_written; k++) {
-                changed |= one_nan[r.written[k]] && !raw[r.written[k]];
-                raw[r.written[k]] |= one_nan[r.written[k]];
+            for (unsigned k = 0; k < r.n_read; k++) {
+                changed |= set[r.read[k]];
+                set[r.read[k]] = 0;
             }
         }
     }
+}
+
+/* ---- Both ---- */
+
+/* Of the registers with one NaN those to which something computed comes. */
+static bool find_raw(const struct ptx_function *f, uint8_t *raw, uint8_t kind, bool (*defines)(const struct ptx_insn *i, const uint8_t *set),
+                     bool (*computes_some)(const struct ptx_insn *i))
+{
+    uint8_t *one_nan = calloc(f->nregs + 1, 1), *found = calloc(f->nregs + 1, 1);
+    bool ready = one_nan && found;
+    struct jit_regs r;
+
+    if (ready)
+        find(f, kind == JIT_RAW_HALVES ? 16 : 32, one_nan, defines);
+    for (bool changed = ready; changed;) {
+        changed = false;
+        for (uint32_t i = 0; i < f->ninsns; i++) {
+            if (!computes_some(&f->insns[i]) && !(passes_on(&f->insns[i]) && reads_any(&f->insns[i], found)))
+                continue;
+            jit_regs_of(&f->insns[i], &r);
+            for (unsigned k = 0; k < r.n_written; k++) {
+                changed |= one_nan[r.written[k]] && !found[r.written[k]];
+                found[r.written[k]] |= one_nan[r.written[k]];
+            }
+        }
+    }
+    if (ready && kind == JIT_RAW_HALVES)
+        keep_unseen(f, found);
+    for (uint32_t k = 0; ready && k < f->nregs; k++)
+        if (found[k])
+            raw[k] = kind;
     free(one_nan);
-    return true;
+    free(found);
+    return ready;
+}
+
+bool jit_raw_find(const struct ptx_function *f, uint8_t *raw)
+{
+    memset(raw, 0, f->nregs);
+    return find_raw(f, raw, JIT_RAW_REAL, defines_one_nan, computes) && find_raw(f, raw, JIT_RAW_HALVES, defines_one_half_nan, computes_halves);
 }
 
 /* ---- Subnormal operands ---- */
@@ -169,6 +264,13 @@ static bool reads_flushed(const struct ptx_insn *i, const uint8_t *flushed)
     return true;
 }
 
+/* Halves and integers nearest to the subnormals of f32 are zeros. */
+static bool loses_subnormals(const struct ptx_insn *i)
+{
+    return has_no_subnormals(i->types[0]) && (i->round == PTX_round_rn || i->round == PTX_round_rni || i->round == PTX_round_rz ||
+                                              i->round == PTX_round_rzi);
+}
+
 /* Nothing changes for it when the CPU takes subnormal operands for zeros. */
 static bool may_flush(const struct ptx_insn *i, const uint8_t *flushed)
 {
@@ -187,7 +289,7 @@ static bool may_flush(const struct ptx_insn *i, const uint8_t *flushed)
     case PTX_OP_mma: case PTX_OP_wmma: case PTX_OP_atom: case PTX_OP_red:
         return !real;
     case PTX_OP_cvt:
-        return has_no_subnormals(i->types[1]) || i->flags & PTX_FLAG_FTZ || reads_flushed(i, flushed);
+        return has_no_subnormals(i->types[1]) || i->flags & PTX_FLAG_FTZ || loses_subnormals(i) || reads_flushed(i, flushed);
     default:
         return !real || i->flags & PTX_FLAG_FTZ || reads_flushed(i, flushed);
     }
