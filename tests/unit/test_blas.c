@@ -117,8 +117,34 @@ static void test_trsm(bool right, bool upper, uint32_t op, bool unit)
     ok(worst < 1e-10, "trsm right %d upper %d op %u unit %d (worst %g)", right, upper, op, unit, worst);
 }
 
+/* Every f16 there is, and what lies between two of them: as rows, and one by one. */
+static void test_rows_of_halves(void)
+{
+    enum { ALL = 1 << 16, ODD = 5 };
+    static uint16_t half[ALL], back[ALL], one;
+    static float wide[ALL], f;
+    bool widened = true, narrowed = true;
+
+    for (uint32_t k = 0; k < ALL; k++)
+        half[k] = (uint16_t)k;
+    convert_to_f32(wide, half, BLAS_R_16F, ALL - ODD);
+    for (uint32_t k = 0; k < ALL - ODD; k++) {
+        convert_to_f32(&f, &half[k], BLAS_R_16F, 1);
+        widened &= !memcmp(&f, &wide[k], sizeof f);
+        wide[k] *= 1 + (float)(k % 7) / 4096;
+    }
+    convert_from_f32(back, wide, BLAS_R_16F, ALL - ODD);
+    for (uint32_t k = 0; k < ALL - ODD; k++) {
+        convert_from_f32(&one, &wide[k], BLAS_R_16F, 1);
+        narrowed &= one == back[k];
+    }
+    ok(widened, "a row of halves is widened as each of them is");
+    ok(narrowed, "a row of floats is rounded to halves as each of them is");
+}
+
 int main(void)
 {
+    test_rows_of_halves();
     static const uint32_t shapes[][3] = { { 1, 1, 1 }, { 4, 3, 5 }, { 17, 33, 9 }, { 64, 2, 128 }, { 5, 4, 0 } };
 
     for (size_t s = 0; s < sizeof(shapes) / sizeof(*shapes); s++)
