@@ -3,6 +3,7 @@
  * register holds is loaded at once, or spread from few places. */
 #include "jit/emit_memory.h"
 
+#include <limits.h>
 #include <string.h>
 
 /* Where lanes are, in bytes from the lowest of all or, where each row has its own address, of their row. */
@@ -105,22 +106,30 @@ static V load(struct emit *e, const struct access *a, V low, int64_t at, unsigne
     return v;
 }
 
+/* Which of the different places each of n lanes has; returns how many there are. */
+static unsigned find_different(const int64_t *at, unsigned n, int64_t *place, unsigned *which)
+{
+    unsigned count = 0;
+
+    for (unsigned l = 0; l < n; l++) {
+        which[l] = 0;
+        while (which[l] < count && place[which[l]] != at[l])
+            which[l]++;
+        if (which[l] == count)
+            place[count++] = at[l];
+    }
+    return count;
+}
+
 /* All that lies between the lowest and the highest place is within a page of one of the two: what can be loaded there can be
  * loaded in between. Worth it where that is fewer loads than places. */
 #define PIECES_MAX 8
-static bool in_pieces(const struct access *a, const int64_t *at, int64_t least, int64_t most, unsigned n)
+static bool in_pieces(const struct access *a, const int64_t *at, unsigned elements, unsigned n)
 {
-    uint64_t pieces = ((uint64_t)(most - least) / a->bytes + n) / n;
-    unsigned places = 0;
+    unsigned pieces = elements / n + !!(elements % n), which[VG_WARP];
+    int64_t place[VG_WARP];
 
-    for (unsigned l = 0; l < n; l++) {
-        unsigned same = 0;
-
-        while (at[same] != at[l])
-            same++;
-        places += same == l;
-    }
-    return pieces <= PIECES_MAX && 2 * pieces <= places;
+    return pieces <= PIECES_MAX && 2 * pieces <= find_different(at, n, place, which);
 }
 
 /* Lane l's element is pick[l] of so many, at least two vectors' worth: two vectors at a time. */
@@ -146,49 +155,76 @@ static V load_pieces(struct emit *e, const struct access *a, V low, int64_t at, 
     return r;
 }
 
-/* Element k of n lanes from 'from' on. */
-static V load_chunk(struct emit *e, const struct access *a, const struct places *p, unsigned from, unsigned n, unsigned k)
+/* From n lanes' lowest place on, so many elements up to the highest. */
+static unsigned stretch(const struct access *a, const int64_t *at, unsigned n, int64_t *least)
+{
+    int64_t most = at[0];
+
+    *least = at[0];
+    for (unsigned l = 0; l < n; l++) {
+        *least = at[l] < *least ? at[l] : *least;
+        most = at[l] > most ? at[l] : most;
+    }
+    most = (most - *least) / a->bytes + 1;
+    return most < UINT_MAX ? (unsigned)most : UINT_MAX;
+}
+
+/* Element k of n lanes from 'from' on, as a few long loads; NULL: those would not do. */
+static V load_long(struct emit *e, const struct access *a, const struct places *p, unsigned from, unsigned n, unsigned k)
 {
     const int64_t *at = p->at + from;
     V low = low_of(p, from);
-    int64_t least = at[0], most = at[0], shift = k * a->bytes;
-    V r = LLVMGetPoison(emit_many(e, 8 * a->bytes, n)), one;
-    unsigned pick[VG_WARP];
+    int64_t least, shift = k * a->bytes;
+    unsigned pick[VG_WARP], elements = stretch(a, at, n, &least);
 
-    for (unsigned l = 0; l < n; l++) {
-        least = at[l] < least ? at[l] : least;
-        most = at[l] > most ? at[l] : most;
-    }
     if (is_row(a, p, from, n))
         return load(e, a, low, at[0] + shift, n);
-    if (least < most && (uint64_t)(most - least) / a->bytes < 2 * n) {
-        for (unsigned l = 0; l < n; l++)
-            pick[l] = (unsigned)((uint64_t)(at[l] - least) / a->bytes);
-        return emit_shuffle(e, load(e, a, low, least + shift, (unsigned)((uint64_t)(most - least) / a->bytes) + 1), NULL, pick, n);
-    }
-    if (least < most && in_pieces(a, at, least, most, n)) {
-        for (unsigned l = 0; l < n; l++)
-            pick[l] = (unsigned)((uint64_t)(at[l] - least) / a->bytes);
-        return load_pieces(e, a, low, least + shift, pick, (unsigned)((uint64_t)(most - least) / a->bytes) + 1, n);
-    }
-    for (unsigned l = 0; l < n; l++) { /* each place once, then to all its lanes */
-        unsigned same = 0;
+    if (elements == 1)
+        return NULL;
+    for (unsigned l = 0; l < n; l++)
+        pick[l] = (unsigned)((uint64_t)(at[l] - least) / a->bytes);
+    if (elements <= 2 * n)
+        return emit_shuffle(e, load(e, a, low, least + shift, elements), NULL, pick, n);
+    return in_pieces(a, at, elements, n) ? load_pieces(e, a, low, least + shift, pick, elements, n) : NULL;
+}
 
-        while (at[same] != at[l])
-            same++;
-        pick[l] = same;
-        if (same < l)
-            continue;
-        one = load(e, a, low, at[l] + shift, 1);
-        r = LLVMBuildInsertElement(e->b, r, one, emit_i32(e, l), "");
+/* n lanes from 'from' on: each place once, all its elements, then to all its lanes. */
+static void load_each(struct emit *e, const struct access *a, const struct places *p, unsigned from, unsigned n, V *values)
+{
+    unsigned pick[VG_WARP], which[VG_WARP], count, room = 1, words = a->total > 8 ? a->total / 8 : 1;
+    int64_t place[VG_WARP];
+    LLVMTypeRef unit = emit_int(e, 8 * a->total / words);
+    V parts[VG_WARP], all;
+
+    count = find_different(p->at + from, n, place, which);
+    while (room < count)
+        room *= 2;
+    all = LLVMGetPoison(LLVMVectorType(unit, room));
+    for (unsigned m = 0; m < room; m++) {
+        V one = LLVMGetPoison(LLVMVectorType(unit, words));
+
+        if (m < count) {
+            one = LLVMBuildLoad2(e->b, words == 1 ? unit : LLVMVectorType(unit, words), emit_at(e, low_of(p, from), (uint64_t)place[m]), "");
+            LLVMSetAlignment(one, a->bytes);
+            if (words == 1)
+                all = LLVMBuildInsertElement(e->b, all, one, emit_i32(e, m), "");
+        }
+        parts[m] = one;
     }
-    return emit_shuffle(e, r, NULL, pick, n);
+    if (words > 1)
+        all = emit_join(e, parts, room);
+    all = LLVMBuildBitCast(e->b, all, emit_many(e, 8 * a->bytes, room * a->n), "");
+    for (unsigned k = 0; k < a->n; k++) {
+        for (unsigned l = 0; l < n; l++)
+            pick[l] = which[l] * a->n + k;
+        values[k] = emit_shuffle(e, all, NULL, pick, n);
+    }
 }
 
 static void load_all(struct emit *e, const struct access *a, const struct places *p, V *values)
 {
     unsigned n = chunk_lanes(e, a, p);
-    V parts[VG_WARP];
+    V parts[8][VG_WARP];
 
     if (p->row) {
         access_load_row(e, a, p->low[0], VG_WARP, values);
@@ -196,11 +232,18 @@ static void load_all(struct emit *e, const struct access *a, const struct places
             values[k] = access_to_register(e, a, values[k], true);
         return;
     }
-    for (unsigned k = 0; k < a->n; k++) {
-        for (unsigned l = 0; l < VG_WARP; l += n)
-            parts[l / n] = load_chunk(e, a, p, l, n, k);
-        values[k] = access_to_register(e, a, emit_join(e, parts, VG_WARP / n), true);
+    for (unsigned l = 0; l < VG_WARP; l += n) {
+        V chunk[8] = {NULL};
+
+        for (unsigned k = 0; k < a->n; k++)
+            chunk[k] = load_long(e, a, p, l, n, k);
+        if (!chunk[0])
+            load_each(e, a, p, l, n, chunk);
+        for (unsigned k = 0; k < a->n; k++)
+            parts[k][l / n] = chunk[k];
     }
+    for (unsigned k = 0; k < a->n; k++)
+        values[k] = access_to_register(e, a, emit_join(e, parts[k], VG_WARP / n), true);
 }
 
 /* ---- Stores with gaps: pieces of memory as large as a vector register, of which some elements are stored ---- */
