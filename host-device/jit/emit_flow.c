@@ -450,6 +450,14 @@ struct kept {
     LLVMBasicBlockRef at;
 };
 
+static bool is_kept(const struct kept *k, int32_t reg)
+{
+    for (unsigned i = 0; i < k->n; i++)
+        if (k->reg[i] == reg)
+            return true;
+    return false;
+}
+
 static void keep_values(struct emit *e, struct kept *k)
 {
     struct jit_regs r;
@@ -458,7 +466,7 @@ static void keep_values(struct emit *e, struct kept *k)
     k->at = LLVMGetInsertBlock(e->b);
     k->n = 0;
     for (unsigned i = 0; i < r.n_written; i++)
-        if (e->brief[r.written[i]]) {
+        if (e->brief[r.written[i]] && !is_kept(k, r.written[i])) {
             memcpy(k->value[k->n], e->value[r.written[i]], sizeof k->value[0]);
             k->reg[k->n++] = r.written[i];
         }

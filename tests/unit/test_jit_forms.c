@@ -232,6 +232,7 @@ static const struct form forms[] = {
      "sad.s64 %rd5, %rd0, %rd1, %rd2; mov.b64 {%r20, %r21}, %rd5; cnot.b64 %rd5, %rd0; mov.b64 {%r22, %r23}, %rd5;"},
     DIVIDE(""), DIVIDE("and.b32 %r1, %r1, 0; and.b32 %r3, %r3, 0; mov.b64 %rd0, {%r0, %r1}; mov.b64 %rd1, {%r2, %r3};"),
     DIVIDE("ld.global.u64 %rd0, [%in+64]; ld.global.u64 %rd1, [%in+40]; xor.b64 %rd1, %rd1, -1;"),
+    {"mov.b32 %r24, %r0; @%p0 ld.global.u32 %r24, [%in+8]; mov.b32 %r16, %r24; mov.b32 %r24, 5; @!%p1 ld.global.v2.u32 {%r24, %r24}, [%in]; mov.b32 %r17, %r24;"},
     {"setp.eq.u64 %p4, %rd0, 0; @%p4 bra OUT; div.u64 %rd6, %rd1, %rd0; mov.b64 {%r16, %r17}, %rd6; OUT: bar.warp.sync -1;"},
     COPY("16", "16"), COPY("8", "8"), COPY("4", "4"), COPY("16", "16, 16"),
     {"ld.global.u32 %r30, [%in+64]; ld.global.u32 %r31, [%in+68]; ld.global.u32 %r32, [%in+72]; fma.rn.f16x2 %r33, %r30, %r31, %r32;" /* uniform */
