@@ -56,20 +56,26 @@ static uint64_t flushed(uint64_t bits)
     return bits & 0x7f800000u ? bits : bits & 0x80000000u;
 }
 
+/* A NaN is the one that the hardware writes. */
 static uint64_t add_f32(uint64_t old, uint64_t b, uint64_t c, bool flush)
 {
-    if (flush)
-        return flushed(bits_of(f32_of(flushed(old)) + f32_of(flushed(b))));
-    return bits_of(f32_of(old) + f32_of(b));
+    float sum = flush ? f32_of(flushed(old)) + f32_of(flushed(b)) : f32_of(old) + f32_of(b);
+
+    if (isnan(sum))
+        return 0x7fffffffu;
+    return flush ? flushed(bits_of(sum)) : bits_of(sum);
 }
 
 static uint64_t add_f64(uint64_t old, uint64_t b, uint64_t c, bool flush)
 {
+    const uint64_t quiet = UINT64_C(1) << 51;
     double x, y;
     uint64_t r;
 
     memcpy(&x, &old, sizeof x);
     memcpy(&y, &b, sizeof y);
+    if (isnan(x) || isnan(y)) /* the first NaN, as in arithmetic */
+        return (isnan(x) ? old : b) | quiet;
     x += y;
     memcpy(&r, &x, sizeof r);
     return r;

@@ -189,6 +189,10 @@ unsigned emit_native(const struct emit *e);
 /* Memory of the kernel's stack frame, aligned to 64 bytes. */
 LLVMValueRef emit_scratch(struct emit *e, unsigned bytes);
 
+/* ---- emit_integer.c ---- */
+/* The product as the instruction's .lo, .hi or .wide wants it, of its shape and type. */
+LLVMValueRef emit_product(struct emit *e, LLVMValueRef a, LLVMValueRef b);
+
 /* ---- emit_compare.c ---- */
 /* A comparison's truth and the other predicate, if the instruction joins them. */
 LLVMValueRef emit_boolop(struct emit *e, LLVMValueRef truth, LLVMValueRef other);
@@ -218,6 +222,7 @@ typedef bool emit_fn(struct emit *e);
 bool emit_calls_function(const struct emit *e);
 #define JIT_EMITTERS(X) \
     X(barrier) \
+    X(carry) \
     X(integer) \
     X(float) \
     X(compare) \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* atom and red on integers. Lanes go in order, 0 to 31, as the interpreter's do. Where all lanes name one place and nobody wants
- * the old value, they are one operation; where each adds the same, the old values are known from one.
+/* atom and red on integers, and sums of f32 and f64. Lanes go in order, 0 to 31, as the interpreter's do. Where all lanes name one
+ * place and nobody wants the old value, they are one operation; where each adds the same, the old values are known from one. Floats
+ * are added one after the other in any case, and where all lanes name one place nobody comes between.
  *
  * A block's shared memory is touched by the thread that runs the block alone, so nothing there needs to be atomic. */
 #include "jit/emit.h"
@@ -9,12 +10,12 @@
 
 #include "jit/emit_memory.h"
 
-enum { SWAP = -1 };           /* cas: the exchange that compares */
+enum { SWAP = -1, SUM = -2 }; /* cas: the exchange that compares; the sum of floats */
 
 struct atomic {
     struct access a;
     const struct ptx_operand *result, *b, *c;
-    int op;                   /* LLVMAtomicRMWBinOp, or SWAP */
+    int op;                   /* LLVMAtomicRMWBinOp, SWAP or SUM */
     unsigned bits;
     bool used;                /* the old value */
     V old;                    /* place for 32 old values */
@@ -38,9 +39,10 @@ static bool find_operation(struct emit *e, struct atomic *t)
     const struct ptx_insn *i = e->insn;
     bool red = i->op == PTX_OP_red;
     char class = ptx_type_class[i->types[0]];
+    bool sums = i->atom == PTX_atom_add && (i->types[0] == PTX_TYPE_f32 || i->types[0] == PTX_TYPE_f64);
 
     t->bits = ptx_type_bits[i->types[0]];
-    if (class == 'f' || i->vec > 1 || (t->bits != 32 && t->bits != 64))
+    if (i->vec > 1 || (t->bits != 32 && t->bits != 64) || (class == 'f' && !sums))
         return false;
     t->result = red ? NULL : &i->ops[0];
     t->b = &i->ops[red ? 1 : 2];
@@ -52,7 +54,7 @@ static bool find_operation(struct emit *e, struct atomic *t)
         return false;
     for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
         if (rows[k].atom == i->atom) {
-            t->op = class == 's' ? rows[k].with_sign : rows[k].op;
+            t->op = sums ? SUM : class == 's' ? rows[k].with_sign : rows[k].op;
             return true;
         }
     return false;
@@ -80,6 +82,39 @@ static V element(struct emit *e, LLVMTypeRef type, V array, V lane)
 static V choose(struct emit *e, LLVMIntPredicate p, V x, V y)
 {
     return LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, p, x, y, ""), x, y, "");
+}
+
+#define PAGE 4096u /* shared memory takes whole ones */
+
+/* f32 in global memory takes subnormals for zeros, in shared memory it does not (PTX ISA 9.1, 9.7.13.4). */
+static V flush(struct emit *e, const struct atomic *t, V address, V v)
+{
+    V inside, end = LLVMBuildAdd(e->b, e->field[JIT_ENV_shared_size], emit_i64(e, PAGE - 1), "");
+
+    if (t->a.shared || t->bits == 64)
+        return v;
+    inside = LLVMBuildSub(e->b, address, e->field[JIT_ENV_shared], "");
+    inside = LLVMBuildICmp(e->b, LLVMIntULT, inside, LLVMBuildAnd(e->b, end, emit_i64(e, -(uint64_t)PAGE), ""), "");
+    return LLVMBuildSelect(e->b, inside, v, emit_flush(e, v), "");
+}
+
+/* NaNs are the hardware's one in f32; f64 keeps the first of them. */
+static V sum(struct emit *e, const struct atomic *t, V address, V old, V b)
+{
+    LLVMTypeRef type = emit_int(e, t->bits);
+    LLVMTypeRef real = t->bits == 32 ? LLVMFloatTypeInContext(e->context) : LLVMDoubleTypeInContext(e->context);
+    V x = LLVMBuildBitCast(e->b, flush(e, t, address, old), real, ""), y = LLVMBuildBitCast(e->b, flush(e, t, address, b), real, "");
+    V r = LLVMBuildFAdd(e->b, x, y, ""), bits = LLVMBuildBitCast(e->b, r, type, ""), quiet, nan;
+
+    if (t->bits == 32) {
+        nan = LLVMBuildFCmp(e->b, LLVMRealUNO, r, r, "");
+        return LLVMBuildSelect(e->b, nan, LLVMConstInt(type, 0x7fffffff, false), flush(e, t, address, bits), "");
+    }
+    quiet = LLVMConstInt(type, UINT64_C(1) << 51, false);
+    nan = LLVMBuildFCmp(e->b, LLVMRealUNO, y, y, "");
+    bits = LLVMBuildSelect(e->b, nan, LLVMBuildOr(e->b, b, quiet, ""), bits, "");
+    nan = LLVMBuildFCmp(e->b, LLVMRealUNO, x, x, "");
+    return LLVMBuildSelect(e->b, nan, LLVMBuildOr(e->b, old, quiet, ""), bits, "");
 }
 
 /* The new value, where the operation is not one of the CPU's. */
@@ -115,14 +150,56 @@ static V combine(struct emit *e, int op, V old, V b)
     }
 }
 
+/* Compute the new value from the old one, until nobody has come between. Between begin and end *old is a value of this round. */
+struct retry {
+    LLVMBasicBlockRef from, loop;
+    V first, at;
+};
+
+static V begin_retry(struct emit *e, const struct atomic *t, V at, struct retry *r)
+{
+    V old;
+
+    r->at = at;
+    r->first = LLVMBuildLoad2(e->b, emit_int(e, t->bits), at, "");
+    LLVMSetAlignment(r->first, t->bits / 8);
+    LLVMSetOrdering(r->first, LLVMAtomicOrderingMonotonic);
+    r->from = LLVMGetInsertBlock(e->b);
+    r->loop = emit_block(e, "try");
+    LLVMBuildBr(e->b, r->loop);
+    LLVMPositionBuilderAtEnd(e->b, r->loop);
+    old = LLVMBuildPhi(e->b, emit_int(e, t->bits), "");
+    return old;
+}
+
+static void end_retry(struct emit *e, const struct retry *r, V old, V next)
+{
+    LLVMBasicBlockRef tried, done = emit_block(e, "done");
+    V both = LLVMBuildAtomicCmpXchg(e->b, r->at, old, next, LLVMAtomicOrderingSequentiallyConsistent,
+                                    LLVMAtomicOrderingSequentiallyConsistent, false), found = LLVMBuildExtractValue(e->b, both, 0, "");
+
+    tried = LLVMGetInsertBlock(e->b);
+    LLVMAddIncoming(old, (V[]){r->first, found}, (LLVMBasicBlockRef[]){r->from, tried}, 2);
+    LLVMBuildCondBr(e->b, LLVMBuildExtractValue(e->b, both, 1, ""), done, r->loop);
+    LLVMPositionBuilderAtEnd(e->b, done);
+}
+
 static V update(struct emit *e, const struct atomic *t, V address, V b, V c)
 {
     V at = access_pointer(e, address), old, next;
+    struct retry r;
 
     if (t->a.shared) {
         old = LLVMBuildLoad2(e->b, emit_int(e, t->bits), at, "");
-        next = t->op == SWAP ? LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, old, b, ""), c, old, "") : combine(e, t->op, old, b);
+        next = t->op == SWAP  ? LLVMBuildSelect(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, old, b, ""), c, old, "")
+               : t->op == SUM ? sum(e, t, address, old, b)
+                              : combine(e, t->op, old, b);
         LLVMBuildStore(e->b, next, at);
+        return old;
+    }
+    if (t->op == SUM) {
+        old = begin_retry(e, t, at, &r);
+        end_retry(e, &r, old, sum(e, t, address, old, b));
         return old;
     }
     if (t->op == SWAP) {
@@ -158,7 +235,7 @@ static V one_by_one(struct emit *e, struct atomic *t, V address)
     if (t->used)
         LLVMBuildStore(e->b, old, element(e, type, t->old, lane));
     next = LLVMBuildAnd(e->b, left, LLVMBuildSub(e->b, left, emit_i32(e, 1), ""), "");
-    LLVMAddIncoming(left, (V[]){e->mask, next}, (LLVMBasicBlockRef[]){before, loop}, 2);
+    LLVMAddIncoming(left, (V[]){e->mask, next}, (LLVMBasicBlockRef[]){before, LLVMGetInsertBlock(e->b)}, 2);
     LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntNE, next, emit_i32(e, 0), ""), loop, done);
     LLVMPositionBuilderAtEnd(e->b, done);
     return t->used ? LLVMBuildLoad2(e->b, vector, t->old, "") : NULL;
@@ -253,8 +330,55 @@ static bool reduce(struct emit *e, struct atomic *t, V address)
     return false;
 }
 
+/* Lanes' values added to 'old' in their order. */
+static V add_in_order(struct emit *e, const struct atomic *t, V address, V old)
+{
+    LLVMTypeRef type = emit_int(e, t->bits);
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(e->b), loop = emit_block(e, "lane"), done = emit_block(e, "lanes");
+    V left, so_far, lane, next, more;
+
+    LLVMBuildBr(e->b, loop);
+    LLVMPositionBuilderAtEnd(e->b, loop);
+    left = LLVMBuildPhi(e->b, e->i32, "");
+    so_far = LLVMBuildPhi(e->b, type, "");
+    lane = emit_first_lane(e, left);
+    if (t->used)
+        LLVMBuildStore(e->b, so_far, element(e, type, t->old, lane));
+    next = sum(e, t, address, so_far, LLVMBuildLoad2(e->b, type, element(e, type, t->b_at, lane), ""));
+    more = LLVMBuildAnd(e->b, left, LLVMBuildSub(e->b, left, emit_i32(e, 1), ""), "");
+    LLVMAddIncoming(left, (V[]){e->mask, more}, (LLVMBasicBlockRef[]){before, loop}, 2);
+    LLVMAddIncoming(so_far, (V[]){old, next}, (LLVMBasicBlockRef[]){before, loop}, 2);
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntNE, more, emit_i32(e, 0), ""), loop, done);
+    LLVMPositionBuilderAtEnd(e->b, done);
+    return next;
+}
+
+static V add_at_one_place(struct emit *e, struct atomic *t, V address)
+{
+    LLVMTypeRef type = emit_int(e, t->bits), vector = emit_vector(type);
+    V at = access_pointer(e, address), old, v = emit_source(e, t->b, t->bits);
+    struct retry r;
+
+    if (LLVMTypeOf(v) == type)
+        v = emit_splat(e, v);
+    LLVMBuildStore(e->b, v, t->b_at = place_for(e, vector));
+    t->old = place_for(e, vector);
+    if (t->used)
+        LLVMBuildStore(e->b, LLVMConstNull(vector), t->old);
+    if (t->a.shared) {
+        old = LLVMBuildLoad2(e->b, type, at, "");
+        LLVMBuildStore(e->b, add_in_order(e, t, address, old), at);
+    } else {
+        old = begin_retry(e, t, at, &r);
+        end_retry(e, &r, old, add_in_order(e, t, address, old));
+    }
+    return t->used ? LLVMBuildLoad2(e->b, vector, t->old, "") : NULL;
+}
+
 static V at_one_place(struct emit *e, struct atomic *t, V address)
 {
+    if (t->op == SUM)
+        return add_at_one_place(e, t, address);
     if (t->op == LLVMAtomicRMWBinOpAdd && is_same_everywhere(e, t->b))
         return add_the_same(e, t, address);
     if (!t->used && reduce(e, t, address))

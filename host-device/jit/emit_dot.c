@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dp4a: four products of bytes added to a word. With VNNI one instruction multiplies unsigned by signed bytes; signed ones become
+/* dp4a: four products of bytes added to a word; dp2a: two of halves by bytes. With VNNI one instruction multiplies unsigned by signed bytes; signed ones become
  * unsigned by adding 128 to each, which the same instruction takes off again: (a + 128) . b - 128 . b. */
 #include "jit/emit.h"
 
@@ -42,20 +42,40 @@ static V byte_of(struct emit *e, V v, unsigned k, bool with_sign)
     return with_sign ? LLVMBuildAShr(e->b, up, emit_const(e, 32, 24), "") : LLVMBuildLShr(e->b, up, emit_const(e, 32, 24), "");
 }
 
+/* Half k. */
+static V half_word(struct emit *e, V v, unsigned k, bool with_sign)
+{
+    V up = k ? v : LLVMBuildShl(e->b, v, emit_const(e, 32, 16), "");
+
+    return with_sign ? LLVMBuildAShr(e->b, up, emit_const(e, 32, 16), "") : LLVMBuildLShr(e->b, up, emit_const(e, 32, 16), "");
+}
+
+/* Halves of a by the lower or upper bytes of b. */
+static V dot_of_two(struct emit *e, V c, V a, V b, bool sa, bool sb)
+{
+    unsigned first = e->insn->mul == PTX_mul_hi ? 2 : 0;
+
+    for (unsigned k = 0; k < 2; k++)
+        c = LLVMBuildAdd(e->b, c, LLVMBuildMul(e->b, half_word(e, a, k, sa), byte_of(e, b, first + k, sb), ""), "");
+    return c;
+}
+
 bool emit_dot(struct emit *e)
 {
     const struct ptx_insn *i = e->insn;
     bool sa = i->types[0] == PTX_TYPE_s32, sb = i->types[1] == PTX_TYPE_s32;
     V a, b, c;
 
-    if (i->op != PTX_OP_dp4a || i->nops != 4 || i->flags)
+    if ((i->op != PTX_OP_dp4a && i->op != PTX_OP_dp2a) || i->nops != 4 || i->flags)
         return false;
     a = emit_source(e, &i->ops[1], 32);
     b = emit_source(e, &i->ops[2], 32);
     c = emit_source(e, &i->ops[3], 32);
     if (!a || !b || !c)
         return false;
-    if (has_vnni(e) && sa && sb) {
+    if (i->op == PTX_OP_dp2a) {
+        c = dot_of_two(e, c, a, b, sa, sb);
+    } else if (has_vnni(e) && sa && sb) {
         V bias = emit_const(e, 32, 0x80808080);
 
         c = LLVMBuildSub(e->b, c, dot_vnni(e, emit_const(e, 32, 0), bias, b), "");

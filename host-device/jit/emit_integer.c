@@ -71,14 +71,33 @@ static bool sub(struct emit *e)
     return sources(e, 2, bits_of(e), s) && done(e, LLVMBuildSub(e->b, s[0], s[1], ""));
 }
 
-/* The product as .lo, .hi or .wide wants it. */
-static V product(struct emit *e, V a, V b)
+/* The upper half of 128 bits, from products of halves. With a sign a negative factor stands for 2^64 more than it is. */
+static V high_of_64(struct emit *e, V a, V b)
+{
+    V low = emit_const(e, 64, UINT32_MAX), half = emit_const(e, 64, 32), top = emit_const(e, 64, 63), cross, more, r;
+    V part[2][2] = {{LLVMBuildAnd(e->b, a, low, ""), LLVMBuildLShr(e->b, a, half, "")},
+                    {LLVMBuildAnd(e->b, b, low, ""), LLVMBuildLShr(e->b, b, half, "")}};
+
+    cross = LLVMBuildLShr(e->b, LLVMBuildMul(e->b, part[0][0], part[1][0], ""), half, "");
+    cross = LLVMBuildAdd(e->b, LLVMBuildMul(e->b, part[0][0], part[1][1], ""), cross, "");
+    more = LLVMBuildAdd(e->b, LLVMBuildMul(e->b, part[0][1], part[1][0], ""), LLVMBuildAnd(e->b, cross, low, ""), "");
+    r = LLVMBuildAdd(e->b, LLVMBuildMul(e->b, part[0][1], part[1][1], ""), LLVMBuildLShr(e->b, cross, half, ""), "");
+    r = LLVMBuildAdd(e->b, r, LLVMBuildLShr(e->b, more, half, ""), "");
+    if (!is_signed(e))
+        return r;
+    r = LLVMBuildSub(e->b, r, LLVMBuildAnd(e->b, LLVMBuildAShr(e->b, a, top, ""), b, ""), "");
+    return LLVMBuildSub(e->b, r, LLVMBuildAnd(e->b, LLVMBuildAShr(e->b, b, top, ""), a, ""), "");
+}
+
+V emit_product(struct emit *e, V a, V b)
 {
     unsigned bits = bits_of(e);
     V wide;
 
     if (e->insn->mul == PTX_mul_lo)
         return LLVMBuildMul(e->b, a, b, "");
+    if (bits == 64)
+        return high_of_64(e, a, b);
     wide = LLVMBuildMul(e->b, extend(e, a, 2 * bits, is_signed(e)), extend(e, b, 2 * bits, is_signed(e)), "");
     if (e->insn->mul == PTX_mul_wide)
         return wide;
@@ -89,9 +108,9 @@ static bool mul(struct emit *e)
 {
     V s[2];
 
-    if (!e->insn->mul || (bits_of(e) == 64 && e->insn->mul != PTX_mul_lo))
+    if (!e->insn->mul || (bits_of(e) == 64 && e->insn->mul == PTX_mul_wide))
         return false;
-    return sources(e, 2, bits_of(e), s) && done(e, product(e, s[0], s[1]));
+    return sources(e, 2, bits_of(e), s) && done(e, emit_product(e, s[0], s[1]));
 }
 
 static bool mad(struct emit *e)
@@ -99,12 +118,43 @@ static bool mad(struct emit *e)
     unsigned bits = bits_of(e);
     V a, b, c;
 
-    if (!e->insn->mul || (bits == 64 && e->insn->mul != PTX_mul_lo))
+    if (!e->insn->mul || (bits == 64 && e->insn->mul == PTX_mul_wide))
         return false;
     a = emit_source(e, &e->insn->ops[1], bits);
     b = emit_source(e, &e->insn->ops[2], bits);
     c = emit_source(e, &e->insn->ops[3], e->insn->mul == PTX_mul_wide ? 2 * bits : bits);
-    return a && b && c && done(e, LLVMBuildAdd(e->b, product(e, a, b), c, ""));
+    return a && b && c && done(e, LLVMBuildAdd(e->b, emit_product(e, a, b), c, ""));
+}
+
+/* mul24 and mad24: products of 24 bits, of which .lo keeps bits 0 to 31 and .hi bits 16 to 47. */
+static bool product24(struct emit *e)
+{
+    const struct ptx_insn *i = e->insn;
+    bool adds = i->op == PTX_OP_mad24, hi = i->mul == PTX_mul_hi;
+    unsigned wide = hi ? 64 : 32;
+    V s[3], f[2], r;
+
+    if ((!hi && i->mul != PTX_mul_lo) || !sources(e, 2 + adds, 32, s))
+        return false;
+    for (unsigned k = 0; k < 2; k++) {
+        f[k] = LLVMBuildShl(e->b, s[k], emit_const(e, 32, 8), "");
+        f[k] = is_signed(e) ? LLVMBuildAShr(e->b, f[k], emit_const(e, 32, 8), "") : LLVMBuildLShr(e->b, f[k], emit_const(e, 32, 8), "");
+        if (hi)
+            f[k] = extend(e, f[k], 64, is_signed(e));
+    }
+    r = LLVMBuildMul(e->b, f[0], f[1], "");
+    if (hi)
+        r = LLVMBuildTrunc(e->b, LLVMBuildLShr(e->b, r, emit_const(e, wide, 16), ""), emit_type(e, 32), "");
+    return done(e, adds ? LLVMBuildAdd(e->b, r, s[2], "") : r);
+}
+
+/* add.sat and sub.sat, which only s32 has. */
+static bool saturating(struct emit *e)
+{
+    V s[2];
+
+    return e->insn->types[0] == PTX_TYPE_s32 && sources(e, 2, 32, s) &&
+           done(e, intrinsic2(e, e->insn->op == PTX_OP_add ? "llvm.sadd.sat" : "llvm.ssub.sat", s[0], s[1]));
 }
 
 static bool negate(struct emit *e)
@@ -336,21 +386,23 @@ static bool divide(struct emit *e)
 
 static const struct {
     uint16_t op;
+    uint32_t flags;
     emit_fn *emit;
 } rows[] = {
-    {PTX_OP_add, add}, {PTX_OP_sub, sub}, {PTX_OP_mul, mul}, {PTX_OP_mad, mad}, {PTX_OP_neg, negate}, {PTX_OP_abs, absolute},
-    {PTX_OP_min, minimum}, {PTX_OP_max, maximum}, {PTX_OP_and, and}, {PTX_OP_or, or}, {PTX_OP_xor, xor}, {PTX_OP_not, not},
-    {PTX_OP_shl, shift}, {PTX_OP_shr, shift}, {PTX_OP_shf, funnel}, {PTX_OP_lop3, lop3}, {PTX_OP_bfe, extract},
-    {PTX_OP_popc, count}, {PTX_OP_clz, count}, {PTX_OP_brev, reverse}, {PTX_OP_prmt, permute}, {PTX_OP_div, divide},
-    {PTX_OP_rem, divide},
+    {PTX_OP_add, 0, add}, {PTX_OP_sub, 0, sub}, {PTX_OP_mul, 0, mul}, {PTX_OP_mad, 0, mad}, {PTX_OP_neg, 0, negate},
+    {PTX_OP_abs, 0, absolute}, {PTX_OP_min, 0, minimum}, {PTX_OP_max, 0, maximum}, {PTX_OP_and, 0, and}, {PTX_OP_or, 0, or},
+    {PTX_OP_xor, 0, xor}, {PTX_OP_not, 0, not}, {PTX_OP_shl, 0, shift}, {PTX_OP_shr, 0, shift}, {PTX_OP_shf, 0, funnel},
+    {PTX_OP_lop3, 0, lop3}, {PTX_OP_bfe, 0, extract}, {PTX_OP_popc, 0, count}, {PTX_OP_clz, 0, count}, {PTX_OP_brev, 0, reverse},
+    {PTX_OP_prmt, 0, permute}, {PTX_OP_div, 0, divide}, {PTX_OP_rem, 0, divide}, {PTX_OP_mul24, 0, product24},
+    {PTX_OP_mad24, 0, product24}, {PTX_OP_add, PTX_FLAG_SAT, saturating}, {PTX_OP_sub, PTX_FLAG_SAT, saturating},
 };
 
 bool emit_integer(struct emit *e)
 {
-    if (!is_integer(e) || e->insn->flags)
+    if (!is_integer(e))
         return false;
     for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
-        if (rows[k].op == e->insn->op)
+        if (rows[k].op == e->insn->op && rows[k].flags == e->insn->flags)
             return rows[k].emit(e);
     return false;
 }

@@ -232,6 +232,20 @@ static const struct form forms[] = {
      "sad.s64 %rd5, %rd0, %rd1, %rd2; mov.b64 {%r20, %r21}, %rd5; cnot.b64 %rd5, %rd0; mov.b64 {%r22, %r23}, %rd5;"},
     DIVIDE(""), DIVIDE("and.b32 %r1, %r1, 0; and.b32 %r3, %r3, 0; mov.b64 %rd0, {%r0, %r1}; mov.b64 %rd1, {%r2, %r3};"),
     DIVIDE("ld.global.u64 %rd0, [%in+64]; ld.global.u64 %rd1, [%in+40]; xor.b64 %rd1, %rd1, -1;"),
+    {"add.cc.u32 %r16, %r0, %r1; addc.cc.u32 %r17, %r2, %r3; addc.u32 %r18, %r4, %r5; sub.cc.u32 %r19, %r0, %r1; subc.cc.u32 %r20, %r2, %r3; subc.u32 %r21, %r4, %r5;"
+     "@%p0 add.cc.u32 %r22, %r6, %r7; @!%p1 addc.u32 %r23, %r0, -1;"},
+    {"add.cc.u64 %rd5, %rd0, %rd1; mov.b64 {%r16, %r17}, %rd5; addc.u64 %rd5, %rd2, %rd3; mov.b64 {%r18, %r19}, %rd5; sub.cc.s64 %rd5, %rd0, %rd1;"
+     "mov.b64 {%r20, %r21}, %rd5; subc.u64 %rd5, %rd2, %rd3; mov.b64 {%r22, %r23}, %rd5;"},
+    {"mad.lo.cc.u32 %r16, %r0, %r1, %r2; madc.hi.cc.u32 %r17, %r0, %r1, %r3; madc.lo.cc.u32 %r18, %r4, %r5, %r6; madc.hi.u32 %r19, %r4, %r5, 0;"
+     "mad.hi.cc.s32 %r20, %r0, %r1, %r2; madc.hi.cc.s32 %r21, %r3, %r4, %r5; addc.u32 %r22, 0, 0;"},
+    {"mad.lo.cc.u64 %rd5, %rd0, %rd1, %rd2; mov.b64 {%r16, %r17}, %rd5; madc.hi.cc.u64 %rd5, %rd0, %rd1, %rd3; mov.b64 {%r18, %r19}, %rd5;"
+     "madc.hi.s64 %rd5, %rd0, %rd1, %rd3; mov.b64 {%r20, %r21}, %rd5; mul.hi.s64 %rd5, %rd2, %rd3; mov.b64 {%r22, %r23}, %rd5;"},
+    {"mul.hi.u64 %rd5, %rd0, %rd1; mov.b64 {%r16, %r17}, %rd5; mad.hi.u64 %rd5, %rd1, %rd2, %rd3; mov.b64 {%r18, %r19}, %rd5;"
+     "mad.hi.s64 %rd5, %rd0, %rd1, %rd3; mov.b64 {%r20, %r21}, %rd5; add.sat.s32 %r22, %r0, %r1; sub.sat.s32 %r23, %r0, %r1;"},
+    {"mul24.lo.u32 %r16, %r0, %r1; mul24.hi.u32 %r17, %r0, %r1; mul24.lo.s32 %r18, %r0, %r1; mul24.hi.s32 %r19, %r0, %r1;"
+     "mad24.lo.u32 %r20, %r0, %r1, %r2; mad24.hi.u32 %r21, %r0, %r1, %r2; mad24.lo.s32 %r22, %r0, %r1, %r2; mad24.hi.s32 %r23, %r0, %r1, %r2;"},
+    {"dp2a.lo.u32.u32 %r16, %r0, %r1, %r2; dp2a.hi.u32.u32 %r17, %r0, %r1, %r2; dp2a.lo.s32.s32 %r18, %r0, %r1, %r2; dp2a.hi.s32.s32 %r19, %r0, %r1, %r2;"
+     "dp2a.lo.u32.s32 %r20, %r0, %r1, %r2; dp2a.hi.s32.u32 %r21, %r0, %r1, %r2;"},
     {"mov.b32 %r24, %r0; @%p0 ld.global.u32 %r24, [%in+8]; mov.b32 %r16, %r24; mov.b32 %r24, 5; @!%p1 ld.global.v2.u32 {%r24, %r24}, [%in]; mov.b32 %r17, %r24;"},
     {"setp.eq.u64 %p4, %rd0, 0; @%p4 bra OUT; div.u64 %rd6, %rd1, %rd0; mov.b64 {%r16, %r17}, %rd6; OUT: bar.warp.sync -1;"},
     COPY("16", "16"), COPY("8", "8"), COPY("4", "4"), COPY("16", "16, 16"),

@@ -123,7 +123,10 @@ TABLE(meetings,
     "redux.sync.<add.u32|min.s32|xor.b32> $R, $R, -1;",
     "vote.sync.ballot.b32 $R, %p5, -1;",
     "bar.warp.sync -1; mul.wide.u32 %rd1, %warp, 8; add.u64 %rd1, %rd1, %warps; atom.global.<add.u32|exch.b32|max.s32|inc.u32> $R, [%rd1], $i;",
-    "bar.warp.sync -1; mul.wide.u32 %rd1, %warp, 8; add.u64 %rd1, %rd1, %warps; atom.global.<add.u64|exch.b64|min.s64> $W, [%rd1], $W;");
+    "bar.warp.sync -1; mul.wide.u32 %rd1, %warp, 8; add.u64 %rd1, %rd1, %warps; atom.global.<add.u64|exch.b64|min.s64> $W, [%rd1], $W;",
+    "bar.warp.sync -1; mul.wide.u32 %rd1, %warp, 8; add.u64 %rd1, %rd1, %warps; <red.global.add.f32|atom.global.add.f32 $F,|atom.add.f32 $F,> [%rd1], $F;",
+    "bar.warp.sync -1; mul.wide.u32 %rd1, %warp, 8; add.u64 %rd1, %rd1, %warps; <red.global.add.f64|atom.global.add.f64 $D,> [%rd1], $D;",
+    "atom.shared.add.f32 $F, [%mine], $F; red.shared.add.f32 [%mine], $F;");
 
 /* The first half of the warps, and what the others bring. */
 TABLE(warp_meetings,
