@@ -43,6 +43,13 @@ struct emit_asked {
     unsigned turn;
 };
 
+/* Two stores that may be one (emit_pair.c), in this copy. */
+struct emit_two {
+    const struct jit_uniform *copy;
+    uint32_t first, second;      /* instructions */
+    LLVMValueRef good, low;      /* i1: they are one; i64: where it begins */
+};
+
 struct emit {
     LLVMContextRef context;
     LLVMModuleRef module;
@@ -79,6 +86,7 @@ struct emit {
     LLVMValueRef warp, parked, dispatch; /* variable: its number; its struct parked; the switch to where it goes on */
     bool *spins;                 /* by loop: lanes may wait there for lanes that have left it */
     LLVMValueRef present, fuel;  /* variables */
+    struct emit_two pair;        /* the last of two stores that are one */
     LLVMValueRef stream;         /* i64: addresses with none of these bits are stored to past the caches; NULL: none is */
     LLVMValueRef arguments;      /* of functions that the kernel calls; NULL: none yet */
     struct emit_copy other;      /* u is NULL: the kernel is there once. Else u here is of the copy being emitted */
@@ -286,6 +294,8 @@ void emit_turn_go(struct emit *e);
 void emit_turn_end(struct emit *e);
 
 /* ---- emit_flow.c ---- */
+/* It touches nothing but its registers, lane by lane: it may run for all lanes whatever they hold. */
+bool emit_is_pure(const struct ptx_insn *i);
 /* A variable, with this value from here on. */
 LLVMValueRef emit_variable(struct emit *e, LLVMTypeRef type, LLVMValueRef initial);
 /* The whole function, from analyses to LLVM IR. */

@@ -256,8 +256,7 @@ static bool is_clock(const struct ptx_operand *o)
     }
 }
 
-/* It touches nothing but its registers, lane by lane: it may run for all lanes whatever they hold. */
-static bool is_pure(const struct ptx_insn *i)
+bool emit_is_pure(const struct ptx_insn *i)
 {
     static const uint16_t not_pure[] = {
         PTX_OP_call, PTX_OP_trap, PTX_OP_brkpt, PTX_OP_ld, PTX_OP_ldu, PTX_OP_st, PTX_OP_atom, PTX_OP_red, PTX_OP_cp,
@@ -492,7 +491,7 @@ static void join_values(struct emit *e, const struct kept *k, LLVMBasicBlockRef 
 static void emit_insn(struct emit *e)
 {
     LLVMBasicBlockRef run = NULL, on = NULL;
-    bool pure = is_pure(e->insn);
+    bool pure = emit_is_pure(e->insn);
     struct kept kept;
 
     e->guard = NULL;

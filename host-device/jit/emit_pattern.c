@@ -1,22 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loads and stores whose lanes lie apart in a known way: one test of a scalar decides that all is well, and what a vector
  * register holds is loaded at once, or spread from few places. */
-#include "jit/emit_memory.h"
+#include "jit/emit_pattern.h"
 
 #include <limits.h>
 #include <string.h>
 
-/* Where lanes are, in bytes from the lowest of all or, where each row has its own address, of their row. */
-struct places {
-    int64_t at[VG_WARP];
-    unsigned lanes;          /* of a row; VG_WARP: there is but one address */
-    int64_t first[VG_WARP];  /* by row: its first lane, from the lowest */
-    uint64_t span[VG_WARP];  /* by row: from the lowest to the end of the highest */
-    V low[VG_WARP];          /* by row: the lowest */
-    bool row;                /* one address, and each behind the one before */
-};
-
-static bool find_places(const struct access *a, struct places *p)
+bool places_find(const struct access *a, struct places *p)
 {
     const int64_t *lane = a->pattern->lane;
 
@@ -41,6 +31,12 @@ static bool find_places(const struct access *a, struct places *p)
         }
     }
     return true;
+}
+
+void places_offsets(struct emit *e, const struct access *a, struct places *p)
+{
+    for (unsigned r = 0; r < VG_WARP / p->lanes; r++)
+        p->low[r] = LLVMBuildSub(e->b, access_widen(e, a->rows[r]), emit_i64(e, (uint64_t)p->first[r]), "");
 }
 
 /* What lane l's place counts from. */
@@ -437,7 +433,7 @@ static void some_lanes(struct emit *e, const struct access *a, struct places *p,
     }
 }
 
-bool access_pattern(struct emit *e, struct access *a)
+bool pattern_alone(struct emit *e, struct access *a)
 {
     bool full = emit_is_full(e->mask), inside = surely_inside(e, a), rows, some;
     LLVMBasicBlockRef fast, part = NULL, slow = NULL;
@@ -445,13 +441,12 @@ bool access_pattern(struct emit *e, struct access *a)
     struct places p, at;
     V cond;
 
-    if (!find_places(a, &p) || alignment(a) == MISALIGNED)
+    if (!places_find(a, &p) || alignment(a) == MISALIGNED)
         return false;
     inside &= alignment(a) == ALIGNED;
     rows = a->n == 1 && has_masks(e, a) && (all_rows(e, a, &p) || (a->store && has_gaps(e, a, &p)));
     some = !full && (rows || (e->shape.isa == JIT_ISA_V4 && (!a->store || a->bytes >= 4)));
-    for (unsigned r = 0; r < VG_WARP / p.lanes; r++)
-        p.low[r] = LLVMBuildSub(e->b, access_widen(e, a->rows[r]), emit_i64(e, (uint64_t)p.first[r]), "");
+    places_offsets(e, a, &p);
     w.join = emit_block(e, "accessed");
     fast = emit_block(e, "fast");
     cond = LLVMBuildICmp(e->b, LLVMIntEQ, e->mask, emit_i32(e, ~0u), "");
@@ -490,4 +485,9 @@ bool access_pattern(struct emit *e, struct access *a)
     }
     access_join_ways(e, a, &w);
     return true;
+}
+
+bool access_pattern(struct emit *e, struct access *a)
+{
+    return (a->store && emit_pair(e, a)) || pattern_alone(e, a);
 }

@@ -69,6 +69,13 @@ static bool same(const char *body, uint32_t block, int code)
     "L: st.global." type " [%rd0], " register "; add.s64 %rd0, %rd0, " step "; add.u32 %r2, %r2, 1; cvt.u16.u32 %h0, %r2; cvt.u64.u32 %rd1, %r2;\n" \
     "setp.lt.u32 %p0, %r2, 100; @%p0 bra L;"
 
+/* At %rd0, so many bits; before the first, between the two, and the second's guard. %r8 is some number, %rd3 some place nearby. */
+#define PAIR(bits, bytes, stride, before, between, guard) \
+    "ld.global.u32 %r8, [%i]; and.b32 %r8, %r8, 0x7c; cvt.u64.u32 %rd3, %r8; add.u64 %rd3, %rd3, %out; mad.wide.u32 %rd0, %gi, " stride ", %out; add.u64 %rd0, %rd0, 4096;" \
+    ".reg .b8 %v8, %w8; .reg .b16 %v16, %w16; .reg .b32 %v32, %w32; .reg .b64 %v64, %w64; mov.u32 %r9, 0; not.b32 %r10, %gi;" \
+    "cvt.u" bits ".u32 %v" bits ", %gi; cvt.u" bits ".u32 %w" bits ", %r10; cvt.u16.u32 %h0, %gi;" before \
+    "st.global.u" bits " [%rd0], %v" bits ";\n" between "xor.b32 %r9, %r9, %ti;\n" guard "st.global.u" bits " [%rd0+" bytes "], %w" bits ";\nst.global.u32 [%o], %r9;"
+
 /* Some lane's is the mask itself. */
 #define SHARED_INDEX(mask, more) \
     ".shared .b32 sm[256]; ld.global.u32 %r1, [%i+4]; mul.lo.u32 %r2, %ti, 4; sub.u32 %r2, 1020, %r2; setp.lt.u32 %p0, %ti, 9; selp.u32 %r1, %r2, %r1, %p0;" \
@@ -127,6 +134,20 @@ static const struct {
     {"a sum that wraps", GOOD "ld.global.u32 %r1, [%in]; or.b32 %r1, %r1, -1; and.b32 %r2, %r1, 0x7fffffff; add.u32 %r2, %r2, 0x80000001; and.b32 %r1, %r1, 0x7fffffff;"
      "add.u32 %r1, %r1, 0x7fffffff; mul.wide.u32 %rd1, %r1, 0x4000; mul.wide.u32 %rd2, %r2, 0x4000; add.u64 %rd0, %in, %rd1; add.u64 %rd1, %in, %rd2; ld.global.u32 %r3, [%rd1];"
      "ld.global.u32 %r2, [%rd0];", 700},
+    /* Two stores of neighbours, with what comes in between. */
+    {"neighbours", PAIR("16", "2", "4", "", "", ""), 0}, {"neighbours, bytes", PAIR("8", "1", "2", "", "", ""), 0}, {"neighbours, words", PAIR("32", "4", "8", "", "", ""), 0},
+    {"neighbours, double words", PAIR("64", "8", "16", "", "", ""), 0}, {"neighbours from an odd place on", PAIR("16", "2", "4", "add.u64 %rd0, %rd0, 2;", "", ""), 0},
+    {"neighbours, and a load of the first", PAIR("16", "2", "4", "", "ld.global.u32 %r9, [%rd0];", ""), 0},
+    {"and of another lane's", PAIR("16", "2", "4", "", "ld.global.u32 %r9, [%rd0+4];", ""), 0}, {"and of the last's", PAIR("16", "2", "4", "", "ld.global.u16 %h7, [%rd0+124]; cvt.u32.u16 %r9, %h7;", ""), 0},
+    {"and behind all", PAIR("16", "2", "4", "", "ld.global.u32 %r9, [%rd0+128];", ""), 0}, {"and before all", PAIR("16", "2", "4", "", "ld.global.u32 %r9, [%rd0-128];", ""), 0},
+    {"and of one place", PAIR("16", "2", "4", "", "ld.global.u32 %r9, [%out+1024];", ""), 0}, {"and of anything", PAIR("16", "2", "4", "", "ld.global.u32 %r9, [%rd3];", ""), 0},
+    {"and of what is not known before", PAIR("16", "2", "4", "", "mul.wide.u32 %rd4, %r8, 8; add.u64 %rd4, %rd4, %out; ld.global.u32 %r9, [%rd4];", ""), 0},
+    {"and another value by then", PAIR("16", "2", "4", "", "cvt.u16.u32 %h0, %r8;", ""), 0}, {"and another place", PAIR("16", "2", "4", "", "add.u64 %rd0, %rd0, 512;", ""), 0},
+    {"and a store", PAIR("16", "2", "4", "", "st.global.u32 [%rd0], %gi;", ""), 0}, {"and a guard", PAIR("16", "2", "4", "", "setp.lt.u32 %p3, %ti, 9;", "@%p3 "), 0},
+    {"and an atomic", PAIR("16", "2", "4", "", "atom.global.add.u32 %r9, [%rd0], 5;", ""), 0},
+    {"neighbours beyond the memory", PAIR("16", "2", "4", "add.u64 %rd0, %rd0, 12578816;", "", ""), 700},
+    {"neighbours across its end", PAIR("16", "2", "4", "mov.u64 %rd0, 0x200000dfff80; mad.wide.u32 %rd0, %ti, 4, %rd0; sub.u64 %rd0, %rd0, 6;", "", ""), -1},
+    {"neighbours across its end, words", PAIR("32", "4", "8", "mov.u64 %rd0, 0x200000dfffc0; mad.wide.u32 %rd0, %ti, 8, %rd0;", "", ""), -1},
     /* Shared memory, by what an index is at the most. */
     {"shared, within", SHARED_INDEX("1020", "") "st.shared.u32 [%rd0], %ti; ld.shared.u32 %r3, [%rd0]; red.shared.add.u32 [%rd0], 3; st.global.u32 [%o], %r3;", 0},
     {"shared, one beyond", SHARED_INDEX("1020", "") "st.shared.u32 [%rd0], %ti; st.shared.u32 [%rd0+4], %ti;", 700},
