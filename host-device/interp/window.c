@@ -9,6 +9,7 @@
 
 #define PAGE 4096u
 #define HANDLER_STACK (64u << 10)
+#define HUGE_LEAST (16 * VGPU_MIB) /* of a mapping that may use large pages, if the host has them: what is small stays as small as it is */
 #define RESERVED_BASE (VGPU_WINDOW_BASE - WINDOW_MARGIN)
 #define RESERVED_SIZE (VGPU_WINDOW_SIZE + 2 * WINDOW_MARGIN)
 
@@ -84,6 +85,8 @@ bool window_map(uint64_t va, size_t size, int fd, uint64_t offset)
     if (mmap(want, size, PROT_READ | PROT_WRITE, flags, fd, (off_t)offset) != want)
         return false;
     madvise(want, size, MADV_DONTDUMP);
+    if (size >= HUGE_LEAST)
+        madvise(want, size, MADV_HUGEPAGE);
     return true;
 }
 
