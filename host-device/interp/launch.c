@@ -313,9 +313,9 @@ static void set_ctaid(struct interp_worker *w)
  * would mostly wait for the counter. */
 static bool take_block(struct interp_worker *w, struct block *b)
 {
-    uint64_t few = w->grid_blocks / (w->grid->n_workers * CHUNKS);
-
     if (w->next_block == w->last_block) {
+        uint64_t few = w->grid_blocks / (w->grid->n_workers * CHUNKS);
+
         few = w->launch->cooperative || !few ? 1 : few < w->few ? few : w->few;
         w->few = w->few < MANY ? 2 * w->few : MANY;
         w->next_block = atomic_fetch_add(&w->grid->next_block, few);
