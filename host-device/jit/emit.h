@@ -106,6 +106,8 @@ struct emit {
     LLVMValueRef block_mask;     /* i32: lanes of the block */
     LLVMValueRef mask;           /* i32: and of these, those whose guard holds */
     LLVMValueRef guard;          /* i1 or <32 x i1>, or NULL */
+    const struct ptx_operand *extends; /* its values extended to 64 bits, scalars for each row, have been found; NULL: no operand's have */
+    LLVMValueRef extended[JIT_ROWS];
     bool met;                    /* the block's lanes have been found to be all that there are */
     bool was_parked;             /* behind it lanes are those that there are */
     jmp_buf fail;
@@ -298,6 +300,8 @@ void emit_turn_end(struct emit *e);
 bool emit_is_pure(const struct ptx_insn *i);
 /* A variable, with this value from here on. */
 LLVMValueRef emit_variable(struct emit *e, LLVMTypeRef type, LLVMValueRef initial);
+/* v, of the source operand o, extended. */
+LLVMValueRef emit_extend(struct emit *e, const struct ptx_operand *o, LLVMValueRef v, unsigned bits, bool with_sign);
 /* The whole function, from analyses to LLVM IR. */
 void emit_function(struct emit *e);
 

@@ -374,6 +374,76 @@ static unsigned row_of(const struct emit *e)
     return row ? row : VG_WARP;
 }
 
+static LLVMValueRef to_64(struct emit *e, LLVMValueRef v, bool with_sign)
+{
+    LLVMTypeRef type = LLVMTypeOf(v) == e->i32 ? e->i64 : emit_vector(e->i64);
+
+    return with_sign ? LLVMBuildSExt(e->b, v, type, "") : LLVMBuildZExt(e->b, v, type, "");
+}
+
+/* The same by rows of so many, from each row's first lane on. */
+static struct jit_pattern in_rows(const struct jit_pattern *p, unsigned row)
+{
+    struct jit_pattern q = *p;
+
+    q.row = row < VG_WARP ? (uint8_t)row : 0;
+    for (unsigned l = 0; l < VG_WARP; l++)
+        q.lane[l] = p->lane[l] - p->lane[l - l % row];
+    return q;
+}
+
+/* What the first of the lanes (i32) has, less what it has more than the first of the row has that begins at 'from'. */
+static LLVMValueRef base_by(struct emit *e, const struct jit_pattern *p, LLVMValueRef v, LLVMValueRef lanes, unsigned from)
+{
+    LLVMValueRef more[VG_WARP], lane = LLVMBuildSelect(e->b, nonzero(e, lanes), emit_first_lane(e, lanes), emit_i32(e, from), "");
+
+    for (unsigned l = 0; l < VG_WARP; l++)
+        more[l] = emit_i64(e, (uint64_t)p->lane[l]);
+    return LLVMBuildSub(e->b, LLVMBuildExtractElement(e->b, v, lane, ""),
+                        LLVMBuildExtractElement(e->b, LLVMConstVector(more, VG_WARP), lane, ""), "");
+}
+
+/* Where the operand, extended, does not wrap between all lanes, it may still not between those that run: an index minus something has
+ * mostly been tested before, and lanes for which it is negative are not here. Then it is theirs that counts. */
+static void extend_some(struct emit *e, const struct ptx_operand *o, const struct jit_pattern *p, bool with_sign, LLVMValueRef good)
+{
+    LLVMBasicBlockRef some = emit_block(e, "some"), on = emit_block(e, "on"), from[2] = {LLVMGetInsertBlock(e->b)};
+    LLVMValueRef all[JIT_ROWS], few[JIT_ROWS], v, same;
+    unsigned row = row_of(e);
+    struct jit_pattern q = in_rows(p, row);
+
+    for (e->first = 0; e->first < VG_WARP; e->first += row)
+        all[e->first / row] = to_64(e, emit_source(e, o, 32), with_sign);
+    e->first = 0;
+    emit_branch(e, good, on, some);
+    LLVMPositionBuilderAtEnd(e->b, some);
+    e->wide = true;
+    v = to_64(e, emit_source(e, o, 32), with_sign);
+    e->wide = false;
+    for (unsigned l = 0; l < VG_WARP; l += row)
+        few[l / row] = base_by(e, &q, v, LLVMBuildAnd(e->b, e->mask, emit_i32(e, (row < VG_WARP ? (1u << row) - 1 : ~0u) << l), ""), l);
+    same = emit_bits(e, LLVMBuildICmp(e->b, LLVMIntEQ, v, emit_spread(e, &q, few), ""));
+    same = LLVMBuildICmp(e->b, LLVMIntEQ, LLVMBuildAnd(e->b, same, e->mask, ""), e->mask, "");
+    emit_leave_unless(e, same);
+    from[1] = LLVMGetInsertBlock(e->b);
+    LLVMBuildBr(e->b, on);
+    LLVMPositionBuilderAtEnd(e->b, on);
+    for (unsigned r = 0; r < VG_WARP / row; r++) {
+        LLVMValueRef values[2] = {all[r], few[r]};
+
+        e->extended[r] = LLVMBuildPhi(e->b, e->i64, "");
+        LLVMAddIncoming(e->extended[r], values, from, 2);
+    }
+    e->extends = o;
+}
+
+LLVMValueRef emit_extend(struct emit *e, const struct ptx_operand *o, LLVMValueRef v, unsigned bits, bool with_sign)
+{
+    if (o == e->extends)
+        return e->extended[e->first / row_of(e)];
+    return with_sign ? LLVMBuildSExt(e->b, v, emit_type(e, bits), "") : LLVMBuildZExt(e->b, v, emit_type(e, bits), "");
+}
+
 /* Lanes of a 32-bit operand that is extended to 64 lie apart as its pattern says, unless it wraps in between. */
 static void check_wrap(struct emit *e)
 {
@@ -400,7 +470,10 @@ static void check_wrap(struct emit *e)
         good = good ? LLVMBuildAnd(e->b, good, in, "") : in;
     }
     e->first = 0;
-    emit_leave_unless(e, good);
+    if (emit_is_full(e->mask))
+        emit_leave_unless(e, good);
+    else
+        extend_some(e, o, &p, least < 0, good);
 }
 
 /* A result that is known here, whatever else there is: its lane 0. */
@@ -495,6 +568,7 @@ static void emit_insn(struct emit *e)
     struct kept kept;
 
     e->guard = NULL;
+    e->extends = NULL;
     e->mask = e->block_mask;
     emit_ahead_insn(e);
     if (e->insn->op == PTX_OP_bra || e->insn->op == PTX_OP_ret || e->insn->op == PTX_OP_exit || is_nothing(e->insn))

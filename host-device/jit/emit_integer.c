@@ -98,7 +98,8 @@ V emit_product(struct emit *e, V a, V b)
         return LLVMBuildMul(e->b, a, b, "");
     if (bits == 64)
         return high_of_64(e, a, b);
-    wide = LLVMBuildMul(e->b, extend(e, a, 2 * bits, is_signed(e)), extend(e, b, 2 * bits, is_signed(e)), "");
+    wide = LLVMBuildMul(e->b, emit_extend(e, &e->insn->ops[1], a, 2 * bits, is_signed(e)),
+                        emit_extend(e, &e->insn->ops[2], b, 2 * bits, is_signed(e)), "");
     if (e->insn->mul == PTX_mul_wide)
         return wide;
     return LLVMBuildTrunc(e->b, LLVMBuildLShr(e->b, wide, emit_const(e, 2 * bits, bits), ""), emit_type(e, bits), "");

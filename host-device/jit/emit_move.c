@@ -82,7 +82,7 @@ static bool convert_integer(struct emit *e, uint8_t to, uint8_t from)
     if (sb < have)
         v = LLVMBuildTrunc(e->b, v, emit_type(e, sb), "");
     if (db > sb)
-        v = s_signed ? LLVMBuildSExt(e->b, v, emit_type(e, db), "") : LLVMBuildZExt(e->b, v, emit_type(e, db), "");
+        v = emit_extend(e, &e->insn->ops[1], v, db, s_signed);
     else if (db < sb)
         v = LLVMBuildTrunc(e->b, v, emit_type(e, db), "");
     if (reg > db)

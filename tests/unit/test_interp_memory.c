@@ -173,10 +173,58 @@ static void test_atomics(void)
                      "atom.global.cas.b128 %c, [%out], %a, %b; atom.global.cas.b128 %c, [%out], %a, %a;"));
 }
 
+/* Indices that are negative for lanes that do not use them, and for some that do. */
+static void test_behind(void)
+{
+    static const struct { const char *name, *text; } ways[] = { /* from index %r0 to address %rd1 */
+        {"mul.wide.u32", "mul.wide.u32 %rd0, %r0, 4; add.u64 %rd1, %in, %rd0;"}, {"mad.wide.u32", "mad.wide.u32 %rd1, %r0, 4, %in;"},
+        {"cvt.u64.u32", "cvt.u64.u32 %rd0, %r0; shl.b64 %rd0, %rd0, 2; add.u64 %rd1, %in, %rd0;"},
+        {"mul.wide.s32", "mul.wide.s32 %rd0, %r0, 4; add.u64 %rd1, %in, %rd0;"},
+    };
+    static const uint32_t by[] = {1, 5, 31, 32, 33, 70}, xs[] = {96, 100, 16, 8, 5};
+    char body[1024], name[128];
+
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++)
+        for (size_t k = 0; k < sizeof by / sizeof *by; k++) {
+            uint32_t b = by[k];
+
+            snprintf(name, sizeof name, "%u before, %s, lanes that have none do not load", b, ways[w].name);
+            snprintf(body, sizeof body, "mov.u32 %%r9, 7; setp.lt.u32 %%p0, %%ti, %u; @%%p0 bra E; add.u32 %%r0, %%ti, -%u; %s"
+                     "ld.global.u32 %%r9, [%%rd1]; E: st.global.u32 [%%o], %%r9;", b, b, ways[w].text);
+            fx_expect(name, 100, t < b ? 7 : fx_in[t - b], fx_run(body, .block = 100));
+            snprintf(name, sizeof name, "%u before, %s, only some load", b, ways[w].name);
+            snprintf(body, sizeof body, "mov.u32 %%r9, 7; setp.lt.u32 %%p0, %%ti, %u; rem.u32 %%r1, %%ti, 3; setp.eq.or.u32 %%p0, %%r1, 1, %%p0;"
+                     "add.u32 %%r0, %%ti, -%u; @%%p0 bra E; %s ld.global.u32 %%r9, [%%rd1]; E: st.global.u32 [%%o], %%r9;", b, b, ways[w].text);
+            fx_expect(name, 128, t < b || t % 3 == 1 ? 7 : fx_in[t - b], fx_run(body, .block = 128));
+            if (strstr(ways[w].name, "s32"))
+                continue;
+            snprintf(name, sizeof name, "%u before, %s, 16 GiB too far where that wraps", b, ways[w].name);
+            snprintf(body, sizeof body, "setp.lt.u32 %%p0, %%ti, %u; add.u32 %%r0, %%ti, -%u; %s @%%p0 sub.u64 %%rd1, %%rd1, 0x400000000;"
+                     "ld.global.u32 %%r9, [%%rd1+400]; st.global.u32 [%%o], %%r9;", b, b, ways[w].text);
+            fx_expect(name, 128, fx_in[100 + t - b], fx_run(body, .block = 128));
+            snprintf(name, sizeof name, "%u before, %s, the same where not all lanes run", b, ways[w].name);
+            snprintf(body, sizeof body, "mov.u32 %%r9, 7; rem.u32 %%r1, %%ti, 3; setp.eq.u32 %%p1, %%r1, 1; @%%p1 bra E; setp.lt.u32 %%p0, %%ti, %u;"
+                     "add.u32 %%r0, %%ti, -%u; %s @%%p0 sub.u64 %%rd1, %%rd1, 0x400000000; ld.global.u32 %%r9, [%%rd1+400]; E: st.global.u32 [%%o], %%r9;",
+                     b, b, ways[w].text);
+            fx_expect(name, 128, t % 3 == 1 ? 7 : fx_in[100 + t - b], fx_run(body, .block = 128));
+        }
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++)
+        for (size_t k = 0; k < sizeof xs / sizeof *xs; k++) {
+            uint32_t x = xs[k], y = 192 / x;
+
+            snprintf(name, sizeof name, "left of it in rows of %u, %s", x, ways[w].name);
+            snprintf(body, sizeof body, "mov.u32 %%r9, 7; mov.u32 %%r0, %%tid.x; mov.u32 %%r1, %%tid.y; mad.lo.u32 %%r2, %%r1, %%n1, %%r0;"
+                     "mad.wide.u32 %%rd2, %%r2, 4, %%out; setp.eq.u32 %%p0, %%r0, 0; add.u32 %%r0, %%r0, -1; @%%p0 bra E; %s"
+                     "mad.wide.u32 %%rd1, %%r1, 512, %%rd1; ld.global.u32 %%r9, [%%rd1]; E: st.global.u32 [%%rd2], %%r9;", ways[w].text);
+            fx_expect(name, x * y, t % x ? fx_in[t / x * 128 + t % x - 1] : 7, fx_run(body, .block = x, .block_y = y));
+        }
+}
+
 int main(void)
 {
     fx_setup();
     fill_in();
+    test_behind();
     test_widths();
     test_spaces();
     test_copies();
