@@ -93,6 +93,7 @@ static GPid start_hostd(const char *socket_path)
     return pid;
 }
 
+/* To a list whose entries have colons between them: the last that names an option is the one that holds. */
 static void prepend_path(const char *variable, const char *dir)
 {
     const char *old = g_getenv(variable);
@@ -106,10 +107,12 @@ static void preload(const char *libs)
 {
     g_autofree char *path = g_build_filename(libs, "libvgpu-static.so", NULL);
 
-    if (!strpbrk(path, ": ") && g_file_test(path, G_FILE_TEST_EXISTS))
+    if (!strpbrk(path, ": ") && g_file_test(path, G_FILE_TEST_EXISTS)) {
         prepend_path("LD_PRELOAD", path);
-    else
+        prepend_path("ASAN_OPTIONS", "verify_asan_link_order=0"); /* or programs built with it refuse to start behind a preloaded library */
+    } else {
         g_printerr("vgpu run: %s cannot be preloaded: programs with a static CUDA runtime will find no driver\n", path);
+    }
 }
 
 /* The child's end as a shell reports it. */

@@ -5,6 +5,7 @@
  * which holds its shared memory and its threads' local memory. An ordinary launch has one resident block a worker, and more
  * only where blocks poll memory, since they may wait for one that has not begun. Blocks of a cooperative launch are all
  * resident, spread evenly over the workers: they may wait for each other. */
+#include "interp/stack.h"
 #include "interp/warp.h"
 
 #include <errno.h>
@@ -498,6 +499,7 @@ bool interp_run(struct interp_worker *w, struct interp_kernel *k, const struct v
     } else {
         fault_record_access(w, guard.address);
     }
+    stack_forget_below();
     clean_up(w);
     return !grid->fault.code;
 }

@@ -3,6 +3,7 @@
 #include "jit/code.h"
 
 #include <llvm-c/Analysis.h>
+#include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
 #include <llvm-c/TargetMachine.h>
 #include <llvm-c/Transforms/PassBuilder.h>
@@ -24,8 +25,13 @@ static const char passes[] =
     "function(sroa,early-cse,simplifycfg,instcombine<no-verify-fixpoint>,gvn,loop-mssa(loop-rotate,licm),"
     "instcombine<no-verify-fixpoint>,simplifycfg,early-cse,dse,adce)";
 
+/* The instruction scheduler compares each access to memory with all that it may depend on. In a block that has thousands it would do
+ * little else: it takes them by the hundred. */
+static const char *const llvm_options[] = {"jit", "-dag-maps-huge-region=100"};
+
 static void initialise(void)
 {
+    LLVMParseCommandLineOptions(sizeof llvm_options / sizeof *llvm_options, llvm_options, NULL);
     LLVMInitializeX86TargetInfo();
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <xmmintrin.h>
 
+#include "interp/stack.h"
 #include "interp/warp.h"
 #include "jit/keep.h"
 
@@ -148,6 +149,7 @@ static void prepare_stack(struct fiber *f)
 {
     uint64_t *sp = (uint64_t *)((uintptr_t)f & ~(uintptr_t)63);
 
+    stack_forget(f->stack, (size_t)((char *)f - (char *)f->stack));
     *--sp = (uint64_t)(uintptr_t)fiber_main;
     *--sp = (uint64_t)(uintptr_t)f;
     *--sp = (uint64_t)(uintptr_t)jit_fiber_start;
