@@ -103,7 +103,7 @@ static const struct {
      "M: st.global.u32 [%rd0+4], %ti;", 700},
     {"an access under a guard", "setp.lt.u32 %p0, %ti, 5; mov.u64 %rd1, 0xdeadbeef0000; selp.b64 %rd0, %o, %rd1, %p0; @%p0 st.global.u32 [%rd0], %ti;"
      "st.global.u32 [%rd0+4], %ti;", 700},
-    {"another pointer by then", "mov.u64 %rd0, %out; st.global.u32 [%rd0], %ti; @!%p5 mov.u64 %rd0, 0xdeadbeef0000; st.global.u32 [%rd0+4], %ti;", 700},
+    {"another pointer by then", "setp.eq.u32 %p5, %n0, 77; mov.u64 %rd0, %out; st.global.u32 [%rd0], %ti; @!%p5 mov.u64 %rd0, 0xdeadbeef0000; st.global.u32 [%rd0+4], %ti;", 700},
     {"a pointer from memory", "st.global.u64 [%out], %out; ld.global.u64 %rd0, [%out]; st.global.u32 [%rd0], 7; ld.global.u64 %rd0, [%in+24]; st.global.u32 [%rd0+4], %ti;", 700},
     {"on one of two ways", "mov.u64 %rd0, 0x10; ld.global.u32 %r0, [%in]; setp.eq.u32 %p0, %r0, 0; @%p0 bra A; bra B; A: ld.global.u32 %r1, [%out]; bra C;"
      "B: ld.global.u32 %r1, [%in]; C: ld.global.u32 %r2, [%out+12]; @%p0 mov.u64 %out, %rd0; ld.global.u32 %r2, [%out];", 700},
