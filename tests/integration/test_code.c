@@ -29,16 +29,25 @@ static pid_t child_named(pid_t parent, const char *name)
     return 0;
 }
 
-/* Of the run, once it compiles 'big' (one and two are done quickly): the compiler, or its child. */
+/* Code of 'one', which comes before 'big', is kept. */
+static bool one_is_kept(void)
+{
+    g_autofree char *path = g_strdup_printf("%s/code/local", root);
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+
+    return dir && g_dir_read_name(dir);
+}
+
+/* Of the run, once it compiles 'big': the compiler, or its child. */
 static pid_t find(pid_t run_pid, bool child)
 {
     for (int i = 0; i < WAIT_MS; i++) {
         pid_t hostd = child_named(run_pid, "vgpu-hostd"), compiler = hostd ? child_named(hostd, "vgpu-compiler") : 0;
         pid_t below = compiler ? child_named(compiler, "vgpu-compiler") : 0;
 
-        /* The same child for a while: it is 'big'. */
-        if (below) {
-            usleep(300000);
+        /* The same child for a while: not the last one's, at its end. */
+        if (below && one_is_kept()) {
+            usleep(100000);
             if (child_named(compiler, "vgpu-compiler") == below)
                 return child ? below : compiler;
         }
