@@ -119,13 +119,19 @@ static void forged(void)
     }
 }
 
+#ifdef __SANITIZE_ADDRESS__ /* such a hostd does not confine itself */
+#define IS_CONFINED false
+#else
+#define IS_CONFINED true
+#endif
+
 /* hostd as root has no power over what others keep to themselves. */
 static void foreign_home(void)
 {
     struct seen s;
 
-    if (geteuid()) {
-        skip(2, "only root has another user's home");
+    if (geteuid() || !IS_CONFINED) {
+        skip(2, "only root has another user's home, and gives its power up");
         return;
     }
     shell("mkdir -m 700 %s/home && mkdir -m 700 %s/home/cache && chown -R nobody %s/home", root, root, root);
