@@ -295,13 +295,25 @@ void emit_turn_go(struct emit *e);
 /* Its end, and the choice of the next. */
 void emit_turn_end(struct emit *e);
 
-/* ---- emit_flow.c ---- */
-/* It touches nothing but its registers, lane by lane: it may run for all lanes whatever they hold. */
-bool emit_is_pure(const struct ptx_insn *i);
-/* A variable, with this value from here on. */
-LLVMValueRef emit_variable(struct emit *e, LLVMTypeRef type, LLVMValueRef initial);
+/* ---- emit_extend.c ---- */
+/* Lanes that the instruction's result has one scalar for. */
+unsigned emit_row(const struct emit *e);
 /* v, of the source operand o, extended. */
 LLVMValueRef emit_extend(struct emit *e, const struct ptx_operand *o, LLVMValueRef v, unsigned bits, bool with_sign);
+/* Before an instruction whose result's pattern holds only where that wraps nowhere. */
+void emit_check_wrap(struct emit *e);
+
+/* ---- emit_insn.c ---- */
+/* It touches nothing but its registers, lane by lane: it may run for all lanes whatever they hold. */
+bool emit_is_pure(const struct ptx_insn *i);
+/* e->insn, of the block being emitted. */
+void emit_insn(struct emit *e);
+
+/* ---- emit_flow.c ---- */
+/* i1: a mask has lanes. */
+LLVMValueRef emit_nonzero(struct emit *e, LLVMValueRef mask);
+/* A variable, with this value from here on. */
+LLVMValueRef emit_variable(struct emit *e, LLVMTypeRef type, LLVMValueRef initial);
 /* The whole function, from analyses to LLVM IR. */
 void emit_function(struct emit *e);
 
