@@ -76,28 +76,12 @@ static bool emit_own(struct emit *e)
     return false;
 }
 
-static bool has_members(const struct ptx_insn *i)
-{
-    switch (i->op) {
-    case PTX_OP_shfl:
-    case PTX_OP_vote:
-    case PTX_OP_match:
-    case PTX_OP_redux:
-    case PTX_OP_elect:
-        return true;
-    case PTX_OP_bar:
-        return i->mode == PTX_mode_warp;
-    default:
-        return false;
-    }
-}
-
 /* Where lanes may have parted, an instruction at which they meet goes on with all that there are, or all that its member mask
  * names, if these are here. What has been found out for all holds until the block ends. */
 static void check_meeting(struct emit *e)
 {
     const struct ptx_operand *o = e->insn->nops ? &e->insn->ops[e->insn->nops - 1] : NULL;
-    bool masked = has_members(e->insn) && o && !jit_operand_varies(e->u, o);
+    bool masked = jit_has_members(e->insn) && o && !jit_operand_varies(e->u, o);
     LLVMValueRef present, members = NULL, good;
     LLVMBasicBlockRef here, apart;
     bool wide = e->wide;

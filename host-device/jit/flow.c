@@ -446,6 +446,8 @@ static bool arrange(struct build *b)
         for (uint32_t k = 0; k < w->blocks[i].n_succ; k++)
             if (w->blocks[i].succ[k] != JIT_EXIT)
                 w->blocks[i].succ[k] = place[w->blocks[i].succ[k]];
+    for (uint32_t i = 0; good && i < b->n_rpo; i++)
+        w->blocks[place[b->rpo[i]]].idom = place[b->rpo[b->idom[i]]];
     for (uint32_t l = 0; good && l < w->n_loops; l++)
         w->loops[l].header = place[w->loops[l].header];
     free(waits);

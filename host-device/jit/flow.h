@@ -15,6 +15,7 @@ struct jit_block {
     uint32_t n_succ;
     const struct ptx_insn *branch; /* the instruction whose guard decides, NULL when there is one successor */
     uint32_t loop;            /* innermost loop, or JIT_NONE */
+    uint32_t idom;            /* the nearest block that every way here leads through, an earlier one; the first block's own is itself */
 };
 
 struct jit_loop {

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-/* Lanes meet here, maybe from several places. */
-bool jit_is_meeting(const struct ptx_insn *i)
+/* Lanes of a warp look at each other's values. */
+static bool is_exchange(const struct ptx_insn *i)
 {
     switch (i->op) {
     case PTX_OP_shfl:
@@ -12,7 +12,23 @@ bool jit_is_meeting(const struct ptx_insn *i)
     case PTX_OP_match:
     case PTX_OP_redux:
     case PTX_OP_elect:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool jit_has_members(const struct ptx_insn *i)
+{
+    return is_exchange(i) || (i->op == PTX_OP_bar && i->mode == PTX_mode_warp);
+}
+
+/* Lanes meet here, maybe from several places. */
+bool jit_is_meeting(const struct ptx_insn *i)
+{
+    if (is_exchange(i))
         return i->flags & PTX_FLAG_SYNC;
+    switch (i->op) {
     case PTX_OP_mma:
     case PTX_OP_wmma:
     case PTX_OP_ldmatrix:

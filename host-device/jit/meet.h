@@ -7,6 +7,8 @@
 
 /* An instruction at which lanes meet that have come from different places. */
 bool jit_is_meeting(const struct ptx_insn *i);
+/* Its last operand is a mask of the lanes that take part. */
+bool jit_has_members(const struct ptx_insn *i);
 /* Some function that the kernel's calls can reach has one, or waits for memory to change. */
 bool jit_call_meets(const struct jit_flow *w);
 

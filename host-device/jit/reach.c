@@ -42,7 +42,6 @@ static const struct fact nothing = {ANYWHERE, 0};
 struct find {
     const struct jit_flow *w;
     const struct ptx_function *f;
-    uint32_t *idom;          /* by block */
     struct definition *definitions;
     struct number *numbers;  /* by register */
     struct link *links;
@@ -62,37 +61,7 @@ static unsigned zeros_of(uint64_t v)
     return v ? (unsigned)__builtin_ctzll(v) : ZEROS_MAX;
 }
 
-/* ---- Dominators: blocks are in an order in which only loops lead back ---- */
-
-static uint32_t meet(const uint32_t *idom, uint32_t x, uint32_t y)
-{
-    while (x != y) {
-        while (x > y)
-            x = idom[x];
-        while (y > x)
-            y = idom[y];
-    }
-    return x;
-}
-
-static void find_dominators(struct find *k)
-{
-    memset(k->idom, 0xff, k->w->n * sizeof *k->idom);
-    k->idom[0] = 0;
-    for (bool changed = true; changed;) {
-        changed = false;
-        for (uint32_t b = 0; b < k->w->n; b++)
-            for (uint32_t s = 0; s < k->w->blocks[b].n_succ && k->idom[b] != JIT_NONE; s++) {
-                uint32_t to = k->w->blocks[b].succ[s], d;
-
-                if (to == JIT_EXIT || !to)
-                    continue;
-                d = k->idom[to] == JIT_NONE ? b : meet(k->idom, k->idom[to], b);
-                changed |= d != k->idom[to];
-                k->idom[to] = d;
-            }
-    }
-}
+/* ---- Definitions ---- */
 
 /* What the register holds at this place is what its definition has last given. */
 static bool is_settled(const struct find *k, int32_t reg, uint32_t block, uint32_t insn)
@@ -104,7 +73,7 @@ static bool is_settled(const struct find *k, int32_t reg, uint32_t block, uint32
     if (d->block == block)
         return d->insn < insn;
     while (block > d->block)
-        block = k->idom[block];
+        block = k->w->blocks[block].idom;
     return block == d->block;
 }
 
@@ -554,7 +523,6 @@ static bool find(struct find *k)
 {
     if (!find_definitions(k))
         return false;
-    find_dominators(k);
     find_links(k);
     find_roots(k);
     k->in = malloc((k->n_roots + 1) * sizeof *k->in);
@@ -573,14 +541,12 @@ bool jit_reach_find(struct jit_reach *r, const struct jit_flow *flow)
     bool good = false;
 
     k.known = r->known = calloc(flow->f->ninsns + 1, 1);
-    k.idom = malloc(flow->n * sizeof *k.idom);
     k.definitions = malloc(nregs * sizeof *k.definitions);
     k.numbers = calloc(nregs, sizeof *k.numbers);
     k.links = malloc(nregs * sizeof *k.links);
     k.index = malloc(nregs * sizeof *k.index);
-    if (k.known && k.idom && k.definitions && k.numbers && k.links && k.index)
+    if (k.known && k.definitions && k.numbers && k.links && k.index)
         good = find(&k);
-    free(k.idom);
     free(k.definitions);
     free(k.numbers);
     free(k.links);

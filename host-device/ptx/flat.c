@@ -50,6 +50,19 @@ struct ptx_insn ptx_insn_like(const struct ptx_insn *like, enum ptx_op op, uint8
     return i;
 }
 
+struct ptx_insn ptx_insn_move(const struct ptx_insn *like, uint8_t type, struct ptx_operand to, struct ptx_operand from)
+{
+    struct ptx_insn i = ptx_insn_like(like, PTX_OP_mov, type);
+
+    i.vec = 1;
+    i.nops = 2;
+    i.guard = like->guard;
+    i.guard_negated = like->guard_negated;
+    i.ops[0] = to;
+    i.ops[1] = from;
+    return i;
+}
+
 /* ---- Editing ---- */
 
 void ptx_edit_begin(struct ptx_edit *e, struct ptx_flat *flat)

@@ -66,5 +66,7 @@ static inline struct ptx_operand ptx_operand_imm(int64_t imm)
 }
 /* op.type ops..., unguarded, where 'like' stood. */
 struct ptx_insn ptx_insn_like(const struct ptx_insn *like, enum ptx_op op, uint8_t type);
+/* mov.type to, from; under its guard. */
+struct ptx_insn ptx_insn_move(const struct ptx_insn *like, uint8_t type, struct ptx_operand to, struct ptx_operand from);
 
 #endif

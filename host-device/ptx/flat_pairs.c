@@ -116,19 +116,6 @@ static void choose(struct pairs *p, uint32_t nregs)
 
 /* ---- The new body ---- */
 
-static struct ptx_insn move(const struct ptx_insn *like, struct ptx_operand to, struct ptx_operand from)
-{
-    struct ptx_insn i = ptx_insn_like(like, PTX_OP_mov, PTX_TYPE_b32);
-
-    i.vec = 1;
-    i.nops = 2;
-    i.guard = like->guard;
-    i.guard_negated = like->guard_negated;
-    i.ops[0] = to;
-    i.ops[1] = from;
-    return i;
-}
-
 static struct ptx_operand both(struct pairs *p, int32_t low, int32_t high)
 {
     struct ptx_operand o = {.kind = PTX_OPERAND_VEC, .reg = -1, .sym = -1, .n = 2};
@@ -159,12 +146,12 @@ static void replace(struct pairs *p, struct ptx_edit *e, const struct ptx_insn *
         h = &p->half[old->ops[k].reg];
         halves[0] = ptx_flat_reg(p->flat, PTX_TYPE_b16);
         halves[1] = ptx_flat_reg(p->flat, PTX_TYPE_b16);
-        before = move(old, both(p, halves[0], halves[1]), ptx_operand_reg(word));
+        before = ptx_insn_move(old, PTX_TYPE_b32, both(p, halves[0], halves[1]), ptx_operand_reg(word));
         before.guard = -1;
         ptx_edit_add(e, &before);
         i.ops[k].reg = halves[h->high];
         if (k == 0) {
-            behind = move(old, ptx_operand_reg(word), both(p, halves[0], halves[1]));
+            behind = ptx_insn_move(old, PTX_TYPE_b32, ptx_operand_reg(word), both(p, halves[0], halves[1]));
             writes = true;
         }
     }
@@ -179,7 +166,7 @@ static void edit(struct pairs *p, struct ptx_edit *e, const struct ptx_insn *i)
     int32_t word = two < 0 ? -1 : p->half[i->ops[two].elems[0].reg].word;
 
     if (word >= 0) {
-        struct ptx_insn to = move(i, two ? i->ops[0] : ptx_operand_reg(word), two ? ptx_operand_reg(word) : i->ops[1]);
+        struct ptx_insn to = ptx_insn_move(i, PTX_TYPE_b32, two ? i->ops[0] : ptx_operand_reg(word), two ? ptx_operand_reg(word) : i->ops[1]);
 
         ptx_edit_add(e, &to);
     } else {

@@ -116,18 +116,13 @@ static uint8_t type_of(char class, unsigned bits)
 static void move(struct ptx_edit *e, const struct ptx_insn *like, struct ptx_operand to, struct ptx_operand from, const struct piece *x, char class)
 {
     bool narrow = 8u * x->bytes < x->bits && class != 'b';
-    struct ptx_insn i = ptx_insn_like(like, narrow ? PTX_OP_cvt : PTX_OP_mov, type_of(narrow ? class : 'b', x->bits));
+    struct ptx_insn i = ptx_insn_move(like, type_of(narrow ? class : 'b', x->bits), to, from);
 
     if (narrow) {
+        i.op = PTX_OP_cvt;
         i.types[1] = type_of(class, 8u * x->bytes);
         i.ntypes = 2;
     }
-    i.vec = 1;
-    i.nops = 2;
-    i.guard = like->guard;
-    i.guard_negated = like->guard_negated;
-    i.ops[0] = to;
-    i.ops[1] = from;
     ptx_edit_add(e, &i);
 }
 

@@ -158,6 +158,24 @@ static inline bool fx_run_(const char *body, const struct fx_launch *x)
 }
 #define fx_run(body, ...) fx_run_(body, &(struct fx_launch){__VA_ARGS__})
 
+#ifdef FX_COMPILE
+/* Both engines run it without a fault, the second one compiled, and write the same. */
+static inline bool fx_same_(const char *body, const struct fx_launch *x)
+{
+    static uint32_t want[FX_BYTES / 4];
+    bool first, second;
+
+    fx_interprets = true;
+    first = fx_run_(body, x);
+    memcpy(want, fx_out, sizeof want);
+    fx_interprets = false;
+    fx_report.why[0] = 0;
+    second = fx_run_(body, x);
+    return first && second && !fx_report.why[0] && !memcmp(want, fx_out, sizeof want);
+}
+#define fx_same(body, ...) fx_same_(body, &(struct fx_launch){__VA_ARGS__})
+#endif
+
 /* Run and compare what each of n threads stored with an expression of its number t. */
 #define fx_expect(name, n, want, ...) \
     ({ \

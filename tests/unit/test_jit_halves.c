@@ -46,9 +46,6 @@ static const struct {
 
 static void same(const char *what, const char *body, uint32_t block)
 {
-    static uint32_t want[WORDS];
-    bool first, second;
-
     fx_setup();
     fx.quiet = true;
     for (uint32_t k = 0; k < WORDS; k++) {
@@ -56,13 +53,7 @@ static void same(const char *what, const char *body, uint32_t block)
         if (k % 3 == 1)
             fx_in[k] |= 0x7c00u << (k & 16);
     }
-    fx_interprets = true;
-    first = fx_run(body, .block = block);
-    memcpy(want, fx_out, sizeof want);
-    fx_interprets = false;
-    fx_report.why[0] = 0;
-    second = fx_run(body, .block = block);
-    ok(first && second && !fx_report.why[0] && !memcmp(want, fx_out, sizeof want), "%s: %u threads", what, block);
+    ok(fx_same(body, .block = block), "%s: %u threads", what, block);
 }
 
 int main(void)
