@@ -50,6 +50,18 @@ struct emit_two {
     LLVMValueRef good, low;      /* i1: they are one; i64: where it begins */
 };
 
+/* Values of loads of a block that others before them have brought along (emit_group.c). */
+#define EMIT_EARLY 24
+struct emit_early {
+    const struct jit_uniform *copy;
+    uint32_t block;
+    unsigned n;
+    struct {
+        uint32_t index;
+        LLVMValueRef values[8];  /* as they are in memory */
+    } list[EMIT_EARLY];
+};
+
 struct emit {
     LLVMContextRef context;
     LLVMModuleRef module;
@@ -74,6 +86,8 @@ struct emit {
     bool daz;                    /* the CPU takes subnormal operands for zeros; a raw and flushed register's variable may hold some */
     LLVMValueRef *growth;        /* by register: variable (i64), by how much it grows from block to block (emit_ahead.c); NULL: not known */
     struct emit_asked asked;
+    struct emit_early early;
+    uint32_t (*origin)[2];       /* by instruction: which one of its block last wrote operand 1's register, and 2's; JIT_NONE: none */
     bool *read, *written;        /* by register: some instruction reads or writes it */
     const struct ptx_insn **constant; /* by register: its one definition, where that moves an immediate there; else NULL */
     LLVMValueRef *waiting;       /* by block that is not whole: variable, the lanes that are to run there */
@@ -164,6 +178,10 @@ void emit_branch(struct emit *e, LLVMValueRef cond, LLVMBasicBlockRef likely, LL
 /* A record of the instruction being emitted; gives its number. table: 32, where 'step' names one. 0 for 'mask': what runs is not
  * known here. */
 uint32_t emit_site(struct emit *e, uint32_t mask, uint32_t bytes, uint32_t step, const uint32_t *table);
+/* The next record is of e->index, of a load that code does along with the one that 'first' is of. Its addresses are the same. */
+void emit_site_more(struct emit *e, uint32_t first, uint32_t bytes, const uint32_t *table);
+/* Before code touches memory as this record says. */
+void emit_note_site(struct emit *e, uint32_t site, LLVMValueRef address);
 /* Before code touches memory, for the lanes of e->mask: the record's number, and lane 0's address or all addresses. */
 void emit_note(struct emit *e, uint32_t bytes, uint32_t step, const uint32_t *table, LLVMValueRef address);
 /* And the address of a later row, where each has one. */
@@ -265,6 +283,10 @@ void emit_leave_unless(struct emit *e, LLVMValueRef cond);
 void emit_leave_behind(struct emit *e);
 /* From the start of block 'to', where lanes wait, on. */
 void emit_leave_edge(struct emit *e, uint32_t to);
+
+/* ---- emit_root.c: where addresses come from ---- */
+/* Fills e->origin; false when memory is short. */
+bool emit_root_begin(struct emit *e);
 
 /* ---- emit_ahead.c: what the next block will load ---- */
 void emit_ahead_begin(struct emit *e);

@@ -20,7 +20,7 @@ V access_widen(struct emit *e, V offset)
 
 /* ---- What the operand says ---- */
 
-static bool find_data(struct emit *e, struct access *a)
+bool access_find_data(struct emit *e, struct access *a)
 {
     const struct ptx_insn *i = e->insn;
     const struct ptx_operand *o = &i->ops[i->op == PTX_OP_st ? 1 : 0];
@@ -515,8 +515,7 @@ static void varying_access(struct emit *e, const struct access *a)
     access_join_ways(e, a, &w);
 }
 
-/* LLVM would drop a load that nobody reads, and its fault with it. */
-static bool is_dead(const struct emit *e, const struct access *a)
+bool access_is_dead(const struct emit *e, const struct access *a)
 {
     for (unsigned k = 0; k < a->n; k++)
         if (a->store || e->read[a->data[k].reg])
@@ -535,9 +534,9 @@ static bool load_store(struct emit *e)
         LLVMBuildStore(e->b, left, e->fuel);
         return false;
     }
-    if (!find_data(e, &a) || is_dead(e, &a) || !access_find_address(e, &a, true))
+    if (!access_find_data(e, &a) || access_is_dead(e, &a) || !access_find_address(e, &a, true))
         return false;
-    if (a.pattern && access_pattern(e, &a))
+    if (a.pattern && (access_group(e, &a) || access_pattern(e, &a)))
         return true;
     if (a.pattern)
         access_find_address(e, &a, false);

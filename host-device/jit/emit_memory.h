@@ -25,6 +25,10 @@ struct access {
     bool shared;
 };
 
+/* What the instruction's data operand says. */
+bool access_find_data(struct emit *e, struct access *a);
+/* A load that nobody reads: LLVM would drop it, and its fault with it. */
+bool access_is_dead(const struct emit *e, const struct access *a);
 /* Where the instruction's address operand points: base, offset, size. lanes: by the address register's pattern, if it has one. */
 bool access_find_address(struct emit *e, struct access *a, bool lanes);
 /* No test is needed: each lane's access is good. */
@@ -67,5 +71,21 @@ void access_join_ways(struct emit *e, const struct access *a, struct ways *w);
 /* ---- emit_pattern.c ---- */
 /* Lanes that lie apart in a known way; false when there is no better code for it than for any addresses. */
 bool access_pattern(struct emit *e, struct access *a);
+/* Lanes' elements as they are in memory, so many bytes from 'low' (pointer). */
+void access_load_places(struct emit *e, const struct access *a, V low, const int64_t *at, V *values);
+
+/* ---- emit_root.c ---- */
+/* A register's value as it is in some place of a block: what another one holds there, plus something known for each lane. */
+struct access_root {
+    int32_t reg;
+    uint32_t def;             /* by the instruction that last wrote it in the block; JIT_NONE: none did */
+    int64_t plus[VG_WARP];
+};
+/* Of a load's address; false: by no pattern that holds for all lanes. */
+bool access_find_root(const struct emit *e, uint32_t index, struct access_root *r);
+
+/* ---- emit_group.c ---- */
+/* The load goes together with others of its block, whose values are kept; or it is one of those. a: by its pattern. */
+bool access_group(struct emit *e, struct access *a);
 
 #endif

@@ -217,17 +217,11 @@ static void load_each(struct emit *e, const struct access *a, const struct place
     }
 }
 
-static void load_all(struct emit *e, const struct access *a, const struct places *p, V *values)
+static void load_chunks(struct emit *e, const struct access *a, const struct places *p, V *values)
 {
     unsigned n = chunk_lanes(e, a, p);
     V parts[8][VG_WARP];
 
-    if (p->row) {
-        access_load_row(e, a, p->low[0], VG_WARP, values);
-        for (unsigned k = 0; k < a->n; k++)
-            values[k] = access_to_register(e, a, values[k], true);
-        return;
-    }
     for (unsigned l = 0; l < VG_WARP; l += n) {
         V chunk[8] = {NULL};
 
@@ -239,7 +233,25 @@ static void load_all(struct emit *e, const struct access *a, const struct places
             parts[k][l / n] = chunk[k];
     }
     for (unsigned k = 0; k < a->n; k++)
-        values[k] = access_to_register(e, a, emit_join(e, parts[k], VG_WARP / n), true);
+        values[k] = emit_join(e, parts[k], VG_WARP / n);
+}
+
+void access_load_places(struct emit *e, const struct access *a, V low, const int64_t *at, V *values)
+{
+    struct places p = {.lanes = VG_WARP, .low = {low}};
+
+    memcpy(p.at, at, sizeof p.at);
+    load_chunks(e, a, &p, values);
+}
+
+static void load_all(struct emit *e, const struct access *a, const struct places *p, V *values)
+{
+    if (p->row)
+        access_load_row(e, a, p->low[0], VG_WARP, values);
+    else
+        load_chunks(e, a, p, values);
+    for (unsigned k = 0; k < a->n; k++)
+        values[k] = access_to_register(e, a, values[k], true);
 }
 
 /* ---- Stores with gaps: pieces of memory as large as a vector register, of which some elements are stored ---- */

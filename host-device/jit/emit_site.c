@@ -38,6 +38,12 @@ uint32_t emit_site(struct emit *e, uint32_t mask, uint32_t bytes, uint32_t step,
     return at;
 }
 
+void emit_site_more(struct emit *e, uint32_t first, uint32_t bytes, const uint32_t *table)
+{
+    emit_site(e, ~0u, bytes, JIT_STEP_TABLE(VG_WARP), table);
+    e->sites[first + offsetof(struct jit_site, more) / sizeof *e->sites]++;
+}
+
 /* Volatile: or LLVM drops a note when another one follows and nothing in between reads it. */
 static void put(struct emit *e, LLVMValueRef v, size_t offset)
 {
@@ -55,6 +61,12 @@ void emit_note(struct emit *e, uint32_t bytes, uint32_t step, const uint32_t *ta
     put(e, emit_i32(e, emit_site(e, mask, bytes, step, table)), offsetof(struct jit_env, site));
     if (!mask)
         put(e, e->mask, offsetof(struct jit_env, mask));
+    put(e, address, offsetof(struct jit_env, address));
+}
+
+void emit_note_site(struct emit *e, uint32_t site, LLVMValueRef address)
+{
+    put(e, emit_i32(e, site), offsetof(struct jit_env, site));
     put(e, address, offsetof(struct jit_env, address));
 }
 

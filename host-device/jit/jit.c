@@ -90,7 +90,8 @@ static void give_all_back(struct store *s)
 
 static bool analyse(struct emit *e)
 {
-    if (!jit_find_spins(e->u, e->spins) || !jit_raw_find(e->f, e->raw) || !jit_brief_find(e->flow, e->brief))
+    if (!jit_find_spins(e->u, e->spins) || !jit_raw_find(e->f, e->raw) || !jit_brief_find(e->flow, e->brief) ||
+        !emit_root_begin(e))
         return false;
     jit_flushed_find(e->f, e->flushed);
     e->daz = jit_all_flush(e->f, e->flushed);
@@ -117,6 +118,7 @@ static void *compile(const struct interp_kernel *k, const struct jit_uniform *u,
     e.constant = take(&s, nregs, sizeof *e.constant);
     e.flushed = take(&s, nregs, sizeof *e.flushed);
     e.raw = take(&s, nregs, sizeof *e.raw);
+    e.origin = take(&s, w->f->ninsns, sizeof *e.origin);
     e.waiting = take(&s, w->n, sizeof *e.waiting);
     e.at = take(&s, w->n, sizeof *e.at);
     e.changed = take(&s, (w->n + 1) * (size_t)w->words, sizeof *e.changed);

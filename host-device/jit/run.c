@@ -482,6 +482,27 @@ static struct warp *run(struct warp *w)
     return take_up(w->block, w->index);
 }
 
+static void find_touch(const struct jit_env *env, const struct jit_site *site, struct touch *t)
+{
+    t->mask = site->mask ? site->mask : env->mask;
+    t->bytes = site->bytes;
+    for (unsigned l = 0; l < VG_WARP; l++) {
+        unsigned row = UINT32_MAX - site->step; /* JIT_STEP_TABLE */
+
+        t->at[l] = site->step == JIT_STEP_EACH ? env->address[l]
+                 : row <= VG_WARP ? env->address[l / row] + site->table[l]
+                 : env->address[0] + l * site->step;
+    }
+}
+
+static bool all_there(const struct touch *t)
+{
+    for (unsigned l = 0; l < VG_WARP; l++)
+        if (t->mask >> l & 1 && !window_readable(t->at[l], t->bytes))
+            return false;
+    return true;
+}
+
 /* The access of code's own that has been stopped. An operation knows its own. */
 static const struct ptx_insn *locate(const struct warp **w, struct touch *t)
 {
@@ -495,14 +516,10 @@ static const struct ptx_insn *locate(const struct warp **w, struct touch *t)
         keep_up(p->running);
     *w = env->w;
     site = (const struct jit_site *)(env->sites + env->site);
-    t->mask = site->mask ? site->mask : env->mask;
-    t->bytes = site->bytes;
-    for (unsigned l = 0; l < VG_WARP; l++) {
-        unsigned row = UINT32_MAX - site->step; /* JIT_STEP_TABLE */
-
-        t->at[l] = site->step == JIT_STEP_EACH ? env->address[l]
-                 : row <= VG_WARP ? env->address[l / row] + site->table[l]
-                 : env->address[0] + l * site->step;
+    find_touch(env, site, t);
+    for (uint32_t more = site->more; more && all_there(t); more--) {
+        site = (const struct jit_site *)(site->table + VG_WARP);
+        find_touch(env, site, t);
     }
     return &(*w)->entry_frame.func->f->insns[site->insn];
 }

@@ -75,6 +75,7 @@ struct jit_site {
     uint32_t mask;             /* of the lanes that run it; 0: jit_env has it */
     uint32_t bytes;            /* of a lane's access */
     uint32_t step;             /* JIT_STEP_EACH: address[lane]; _TABLE(n): address[lane / n] + table[lane]; else address[0] + lane * step */
+    uint32_t more;             /* records that follow, of other instructions that touch memory at the same time */
     uint32_t table[];          /* 32, where step names it */
 };
 #define JIT_STEP_EACH UINT32_MAX
