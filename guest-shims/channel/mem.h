@@ -40,6 +40,7 @@ struct vgpu_range {
     struct vgpu_phys *phys;
     void *host;        /* where this process sees it; NULL: nowhere */
     uint64_t host_size;
+    uint64_t expected_from, expected_to; /* of 'size': what the host was told will be written */
     bool accessible;   /* MAPPED: cuMemSetAccess was called */
     bool readonly;
     /* A granule that is shared by small allocations: slots of equal size. */
@@ -99,6 +100,8 @@ uint64_t vgpu_memory_slack(struct vgpu_memory *memory);
 
 enum vgpu_direction { VGPU_TO_DEVICE, VGPU_FROM_DEVICE };
 
+/* [va, va + size) is about to be written from here: a command tells the host, unless it knows. Much memory is faster to write then. */
+int vgpu_memory_expect(struct vgpu_memory *memory, uint64_t va, uint64_t size);
 /* INVALID_VALUE when not all of [va, va + size) is accessible allocated memory; then nothing was copied. */
 int vgpu_memory_copy(struct vgpu_memory *memory, uint64_t va, void *host, uint64_t size, enum vgpu_direction direction);
 /* Whether it is. */

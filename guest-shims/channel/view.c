@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How the CPU reaches device memory: BAR2, mapped in pieces of VGPU_EXTENT when first touched. Mapping a PCI resource fills
  * all of its page tables at once, so the whole BAR is never mapped. */
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -11,6 +12,24 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
+/* At a whole granule: or what is a large page for the host is none here. */
+static void *map_extent(int fd, uint64_t offset)
+{
+    char *room = mmap(NULL, VGPU_EXTENT + VGPU_GRANULE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (room == MAP_FAILED)
+        return MAP_FAILED;
+    uint64_t before = -(uintptr_t)room % VGPU_GRANULE;
+    void *view = mmap(room + before, VGPU_EXTENT, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, (off_t)offset);
+    int error = errno;
+    if (before || view == MAP_FAILED)
+        munmap(room, view == MAP_FAILED ? VGPU_EXTENT + VGPU_GRANULE : before);
+    if (view != MAP_FAILED)
+        munmap(room + before + VGPU_EXTENT, VGPU_GRANULE - before);
+    errno = error;
+    return view;
+}
+
 uint8_t *vgpu_view(struct vgpu_memory *memory, uint64_t offset)
 {
     uint64_t i = offset / VGPU_EXTENT;
@@ -18,8 +37,7 @@ uint8_t *vgpu_view(struct vgpu_memory *memory, uint64_t offset)
     if (i >= memory->view_count)
         return NULL;
     if (!memory->views[i]) {
-        void *view = mmap(NULL, VGPU_EXTENT, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-                          memory->channel->device->bar2_fd, (off_t)(i * VGPU_EXTENT));
+        void *view = map_extent(memory->channel->device->bar2_fd, i * VGPU_EXTENT);
         if (view == MAP_FAILED) {
             vgpu_log(VGPU_LOG_ERROR, "mapping device memory at %#llx: %m", (unsigned long long)(i * VGPU_EXTENT));
             return NULL;
@@ -104,6 +122,30 @@ bool vgpu_memory_reachable(struct vgpu_memory *memory, uint64_t va, uint64_t siz
     bool yes = reachable(memory, va, size);
     pthread_mutex_unlock(&memory->lock);
     return yes;
+}
+
+#define EXPECT_LEAST (VGPU_GRANULE / 4)
+
+int vgpu_memory_expect(struct vgpu_memory *memory, uint64_t va, uint64_t size)
+{
+    int status = 0;
+
+    if (size < EXPECT_LEAST)
+        return 0;
+    pthread_mutex_lock(&memory->lock);
+    struct vgpu_range *range = vgpu_range_at(memory, va);
+    if (range && range->accessible && size <= range->va + range->size - va) {
+        uint64_t from = va - range->va, to = from + size;
+        if (from < range->expected_from || to > range->expected_to) {
+            struct vgpu_cmd_mem_expect command = {va, size};
+            status = vgpu_submit(memory->channel, VGPU_CMD_MEM_EXPECT, &command, sizeof command, NULL, 0, NULL);
+            bool apart = from > range->expected_to || to < range->expected_from;
+            range->expected_from = apart || from < range->expected_from ? from : range->expected_from;
+            range->expected_to = apart || to > range->expected_to ? to : range->expected_to;
+        }
+    }
+    pthread_mutex_unlock(&memory->lock);
+    return status;
 }
 
 int vgpu_memory_copy(struct vgpu_memory *memory, uint64_t va, void *host, uint64_t size, enum vgpu_direction direction)

@@ -209,7 +209,9 @@ static int copy_to_device(struct CUstream_st *stream, const struct side *dst, co
     if (dst->image || (small && (vgpu_deferring(stream) || !vgpu_idle(&vgpu_driver.channel))))
         return each_row(row_write, stream, dst, src, p);
     vgpu_defer_settle(stream);
-    int status = vgpu_wait_idle(&vgpu_driver.channel);
+    int status = rows == p->depth && p->depth == 1 ? vgpu_memory_expect(&vgpu_driver.memory, dst->va, p->width * p->height) : 0;
+    if (!status)
+        status = vgpu_wait_idle(&vgpu_driver.channel);
     return status ? status : each_row(row_to_device, stream, dst, src, p);
 }
 

@@ -4,6 +4,7 @@
  *   main.c     start, sleeping and waking, the end
  *   ring.c     commands out of the ring, answers              commands 0x01 to 0x03
  *   memory.c   extents, mappings, copies            commands 0x10 to 0x19
+ *   pages.c    large pages                          command  0x1a
  *   module.c   images, functions, variables         commands 0x20 to 0x26
  *   near.c     what a bad address is near to
  *   launch.c   kernels                              command  0x30, on pool.c and an engine
@@ -82,6 +83,7 @@ struct vgx {
     GArray *mappings;           /* struct vgx_mapping, sorted by va, disjoint */
     struct vgx_mapping unmapped[16]; /* the last ones, in a ring: what is touched after it was freed */
     unsigned n_unmapped;
+    unsigned large_refused;     /* how often the host had no large page */
     GHashTable *modules;        /* handle -> struct vgx_module */
     GHashTable *functions;      /* handle -> struct vgx_function */
     GHashTable *images;         /* handle -> GByteArray: being collected */
@@ -112,6 +114,9 @@ bool vgx_is_device_range(uint64_t va, uint64_t n);
 
 /* True when every byte of [va, va + n) is mapped now, which only this thread can change. Module images count. */
 bool vgx_range_mapped(struct vgx *x, uint64_t va, uint64_t n);
+
+/* [va, va + n) is about to be written. */
+void vgx_pages_expect(struct vgx *x, uint64_t va, uint64_t n);
 
 /* Words for what a bad device address is near to; their length, 0 when there is nothing to say. */
 size_t vgx_tell_near(struct vgx *x, uint64_t va, char *text, size_t room);

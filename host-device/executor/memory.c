@@ -245,6 +245,8 @@ uint32_t vgx_cmd_copy(void *executor, const struct vgpu_cmd_copy *c)
     if (sigsetjmp(g.env, 0))
         return bad_range(x, "a copy", g.address);
     window_guard_enter(&g);
+    if (c->height == 1 && c->depth == 1)
+        vgx_pages_expect(x, c->dst, c->width);
     for (uint64_t z = 0; z < c->depth; z++)
         for (uint64_t y = 0; y < c->height; y++)
             memmove((void *)(dst.va + z * dst.slice + y * dst.pitch), (void *)(src.va + z * src.slice + y * src.pitch),
@@ -262,6 +264,7 @@ static uint32_t write_bytes(struct vgx *x, uint64_t dst, const void *bytes, size
     if (sigsetjmp(g.env, 0))
         return bad_range(x, "a copy", g.address);
     window_guard_enter(&g);
+    vgx_pages_expect(x, dst, n);
     memcpy((void *)dst, bytes, n);
     window_guard_leave(&g);
     return CU_OK;
@@ -306,6 +309,8 @@ uint32_t vgx_cmd_fill(void *executor, const struct vgpu_cmd_fill *c)
     if (sigsetjmp(g.env, 0))
         return bad_range(x, "a memset", g.address);
     window_guard_enter(&g);
+    if (c->height == 1)
+        vgx_pages_expect(x, c->dst, c->count * c->width);
     if (c->width == 1)
         for (uint64_t y = 0; y < c->height; y++)
             memset((void *)(c->dst + y * c->pitch), (int)c->value, c->count);

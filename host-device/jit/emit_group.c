@@ -50,6 +50,8 @@ struct loads {
     unsigned n, n_views, n_sets, room;
     int64_t least, most;      /* from the first one's lane 0 */
     uint64_t align, rest;     /* what the lowest address is to be, modulo align */
+    uint32_t site;
+    V address;                /* i64, of the lowest */
     bool near;                /* none of them, nor of what is loaded in between, needs a test (reach.h) */
     V low;                    /* pointer */
 };
@@ -375,8 +377,6 @@ static void pick_view(struct emit *e, struct view *v)
 
 static void load_views(struct emit *e, struct loads *g)
 {
-    find_views(e, g);
-    find_sets(g);
     for (unsigned s = 0; s < g->n_sets; s++)
         g->sets[s].good = open_set(e, g, &g->sets[s]);
     for (unsigned k = 0; k < g->n_views; k++) {
@@ -394,7 +394,7 @@ static void load_views(struct emit *e, struct loads *g)
 
 /* ---- Putting it together ---- */
 
-/* What the views have not given. */
+/* What the views have not given. Noted again: or LLVM takes lanes apart that an overlapping vector already holds, one by one. */
 static void load_rest(struct emit *e, const struct loads *g, struct member *m)
 {
     bool all = true;
@@ -404,27 +404,28 @@ static void load_rest(struct emit *e, const struct loads *g, struct member *m)
         all &= m->values[c] != NULL;
     if (all)
         return;
+    emit_note_site(e, g->site, g->address);
     access_load_places(e, &m->a, g->low, m->at, values);
     for (unsigned c = 0; c < m->a.n; c++)
         m->values[c] = m->values[c] ? m->values[c] : values[c];
 }
 
 /* A fault is that of the first load, in the order of the kernel, whose memory is not there. */
-static void note(struct emit *e, const struct loads *g, V low)
+static void note(struct emit *e, struct loads *g)
 {
-    uint32_t index = e->index, table[VG_WARP], site = 0;
+    uint32_t index = e->index, table[VG_WARP];
 
     for (unsigned k = 0; k < g->n; k++) {
         for (unsigned l = 0; l < VG_WARP; l++)
             table[l] = (uint32_t)g->members[k].at[l];
         e->index = g->members[k].index;
         if (k)
-            emit_site_more(e, site, g->members[k].a.total, table);
+            emit_site_more(e, g->site, g->members[k].a.total, table);
         else
-            site = emit_site(e, ~0u, g->members[k].a.total, JIT_STEP_TABLE(VG_WARP), table);
+            g->site = emit_site(e, ~0u, g->members[k].a.total, JIT_STEP_TABLE(VG_WARP), table);
     }
     e->index = index;
-    emit_note_site(e, site, low);
+    emit_note_site(e, g->site, g->address);
 }
 
 #define LINE 64
@@ -465,11 +466,11 @@ static void load_group(struct emit *e, const struct access *a, struct loads *g)
         rest = LLVMBuildAnd(e->b, low, emit_i64(e, g->align - 1), "");
         good = LLVMBuildAnd(e->b, good, LLVMBuildICmp(e->b, LLVMIntEQ, rest, emit_i64(e, g->rest), ""), "");
     }
-    low = LLVMBuildAdd(e->b, a->base, low, "");
+    g->address = LLVMBuildAdd(e->b, a->base, low, "");
     if (!LLVMIsConstant(good))
         emit_leave_unless(e, good);
-    note(e, g, low);
-    g->low = access_pointer(e, low);
+    note(e, g);
+    g->low = access_pointer(e, g->address);
     load_views(e, g);
     for (unsigned k = 0; k < g->n; k++)
         load_rest(e, g, &g->members[k]);
@@ -489,6 +490,10 @@ static bool begin(struct emit *e, const struct access *a, const struct access_ro
 
     find_members(e, &g, first);
     if (g.n < 2 || g.members[0].index != e->index || !find_alignment(&g, a))
+        return false;
+    find_views(e, &g);
+    find_sets(&g);
+    if (!g.n_sets) /* each load alone does as well */
         return false;
     load_group(e, a, &g);
     for (unsigned k = 1; k < g.n; k++) {
