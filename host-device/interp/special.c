@@ -7,19 +7,14 @@ static uint64_t component(const uint32_t v[3], uint8_t c, uint32_t fourth)
     return c < 3 ? v[c] : fourth;
 }
 
-/* The value that thread t of the block (lane l of warp w) reads. Blocks are clusters of one block. */
+/* The value that lane l of warp w of the block reads, of all but %tid. Blocks are clusters of one block. */
 static uint64_t special_value(const struct block *b, const struct special *s, uint32_t w, uint32_t l)
 {
     static const uint32_t ones[3] = {1, 1, 1};
     const struct interp_worker *k = b->worker;
     const struct vg_launch *launch = k->launch;
-    uint32_t t = w * VG_WARP + l;
 
     switch (s->sreg) {
-    case PTX_SREG_tid:
-        return s->component == 0 ? t % launch->block[0]
-             : s->component == 1 ? t / launch->block[0] % launch->block[1]
-             : s->component == 2 ? t / launch->block[0] / launch->block[1] : 0;
     case PTX_SREG_ntid:
         return component(launch->block, s->component, 1);
     case PTX_SREG_laneid:
@@ -85,12 +80,27 @@ static void spread(const struct special *s, struct warp *w, uint64_t v)
             ((uint64_t *)at)[l] = v;
 }
 
+/* %tid of the thread behind this one. */
+static void next_thread(const uint32_t block[3], uint32_t t[4])
+{
+    if (++t[0] == block[0]) {
+        t[0] = 0;
+        if (++t[1] == block[1]) {
+            t[1] = 0;
+            t[2]++;
+        }
+    }
+}
+
+/* Threads are counted rather than divided into coordinates: this is done for every launch. */
 static void fill(const struct block *b, const struct special *s, struct warp *w)
 {
     char *at = w->base[BASE_SPECIAL] + s->offset;
+    const uint32_t *block = b->worker->launch->block, first = w->index * VG_WARP;
+    uint32_t t[4] = {first % block[0], first / block[0] % block[1], first / block[0] / block[1], 0};
 
-    for (uint32_t l = 0; l < VG_WARP; l++) {
-        uint64_t v = special_value(b, s, w->index, l);
+    for (uint32_t l = 0; l < VG_WARP; l++, next_thread(block, t)) {
+        uint64_t v = s->sreg == PTX_SREG_tid ? t[s->component] : special_value(b, s, w->index, l);
 
         if (s->bits == 1)
             *(uint32_t *)at = v ? ~0u : 0;

@@ -163,6 +163,7 @@ static void test_lies(void)
             struct vgpu_cmd_mem_map map;
             struct vgpu_cmd_ungrant ungrant;
             struct vgpu_cmd_mem_discard discard;
+            struct vgpu_cmd_mem_expect expect;
             struct vgpu_cmd_copy copy;
             struct vgpu_cmd_fill fill;
             struct vgpu_cmd_write_staged staged;
@@ -180,6 +181,9 @@ static void test_lies(void)
         { "maps outside the window", VGPU_CMD_MEM_MAP, .map = { 0x400000, VGPU_MEMORY_OFFSET, VGPU_GRANULE, 0, 0 }, 0, 1 },
         { "returns memory it was not granted", VGPU_CMD_UNGRANT, .ungrant = { VGPU_MEMORY_OFFSET, VGPU_EXTENT }, 0, 1 },
         { "discards another's memory", VGPU_CMD_MEM_DISCARD, .discard = { VGPU_MEMORY_OFFSET, VGPU_GRANULE }, 0, 1 },
+        { "is about to write unmapped memory", VGPU_CMD_MEM_EXPECT, .expect = { VA, VGPU_GRANULE }, 0, 1 },
+        { "is about to write outside the window", VGPU_CMD_MEM_EXPECT, .expect = { 0x1000, VGPU_GRANULE }, 0, 1 },
+        { "is about to write more than there is", VGPU_CMD_MEM_EXPECT, .expect = { VA, UINT64_MAX }, 0, 1 },
         { "copies from unmapped memory", VGPU_CMD_COPY, .copy = { 0, VA, VA + 4096, 64, 1, 1, 0, 0, 0, 0 }, 0, 700 },
         { "copies from outside the window", VGPU_CMD_COPY, .copy = { 0, VA, 0x1000, 64, 1, 1, 0, 0, 0, 0 }, 0, 700 },
         { "copies with sizes that overflow", VGPU_CMD_COPY, .copy = { 0, VA, VA, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, 1, 1, 1 }, 0, 700 },
@@ -199,7 +203,7 @@ static void test_lies(void)
     for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
         static const struct { uint16_t command; size_t n; } sizes[] = {
             { VGPU_CMD_MEM_MAP, sizeof(struct vgpu_cmd_mem_map) }, { VGPU_CMD_UNGRANT, sizeof(struct vgpu_cmd_ungrant) },
-            { VGPU_CMD_MEM_DISCARD, sizeof(struct vgpu_cmd_mem_discard) }, { VGPU_CMD_COPY, sizeof(struct vgpu_cmd_copy) },
+            { VGPU_CMD_MEM_DISCARD, sizeof(struct vgpu_cmd_mem_discard) }, { VGPU_CMD_MEM_EXPECT, sizeof(struct vgpu_cmd_mem_expect) }, { VGPU_CMD_COPY, sizeof(struct vgpu_cmd_copy) },
             { VGPU_CMD_FILL, sizeof(struct vgpu_cmd_fill) }, { VGPU_CMD_WRITE_STAGED, sizeof(struct vgpu_cmd_write_staged) },
             { VGPU_CMD_MODULE_DATA, sizeof(struct vgpu_cmd_module_data) }, { VGPU_CMD_MODULE_UNLOAD, sizeof(struct vgpu_cmd_module_unload) },
             { VGPU_CMD_LAUNCH, sizeof(struct vgpu_cmd_launch) }, { VGPU_CMD_BLAS_GEMM, sizeof(struct vgpu_cmd_blas_gemm) },
