@@ -63,6 +63,12 @@ static bool mapped(struct vgx *x, uint64_t va, uint64_t elements, size_t element
     return elements <= VGPU_WINDOW_SIZE / 8 && vgx_range_mapped(x, va, elements * element);
 }
 
+/* A kernel of the library's would stop at it. */
+static bool misaligned(uint64_t va, uint64_t elements, size_t element)
+{
+    return elements && va % element;
+}
+
 /* A batch is watched as a kernel is, between its members. */
 static uint32_t late(struct vgx *x, uint32_t done, uint32_t batch)
 {
@@ -98,6 +104,10 @@ uint32_t vgx_cmd_blas_gemm(void *executor, const struct vgpu_cmd_blas_gemm *c)
             !mapped(x, out, nc, blas_type_size(c->type_c)))
             status = vgx_fail(x, CU_ILLEGAL_ADDRESS, "a matrix product touches memory that is not allocated (A %#" PRIx64
                               ", B %#" PRIx64 ", C %#" PRIx64 ")", a, b, out);
+        else if (misaligned(a, na, blas_type_size(c->type_a)) || misaligned(b, nb, blas_type_size(c->type_b)) ||
+                 misaligned(out, nc, blas_type_size(c->type_c)))
+            status = vgx_fail(x, CU_MISALIGNED_ADDRESS, "a matrix product's matrices are not aligned (A %#" PRIx64 ", B %#" PRIx64
+                              ", C %#" PRIx64 ")", a, b, out);
         else if (cancel && *cancel)
             status = late(x, i, c->batch);
         else if (!blas_gemm_run(&g, (const void *)a, (const void *)b, (void *)out))
@@ -129,6 +139,9 @@ uint32_t vgx_cmd_blas_trsm(void *executor, const struct vgpu_cmd_blas_trsm *c)
 
         if (!mapped(x, a, blas_extent(order, order, c->lda), element) || !mapped(x, b, nb, element))
             status = vgx_fail(x, CU_ILLEGAL_ADDRESS, "a triangular solve touches memory that is not allocated");
+        else if (misaligned(a, order, element) || misaligned(b, nb, element))
+            status = vgx_fail(x, CU_MISALIGNED_ADDRESS, "a triangular solve's matrices are not aligned (A %#" PRIx64 ", B %#" PRIx64 ")",
+                              a, b);
         else if (cancel && *cancel)
             status = late(x, i, c->batch);
         else

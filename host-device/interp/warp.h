@@ -270,9 +270,10 @@ static inline void warp_polls(struct warp *w)
     w->polled = true;
 }
 
+/* Numbers, since a region that a kernel does not have is at NULL. */
 static inline void *warp_at(const struct warp *w, uint32_t ref)
 {
-    return w->base[ref & 3] + (ref & ~3u);
+    return (void *)((uintptr_t)w->base[ref & 3] + (ref & ~3u));
 }
 
 /* ---- special.c ---- */

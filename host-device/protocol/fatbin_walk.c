@@ -141,7 +141,7 @@ static bool is_ptx(const uint8_t *p, size_t max)
         i++;
     if (max - i >= 2 && p[i] == '/' && (p[i + 1] == '/' || p[i + 1] == '*'))
         return true;
-    return starts_with(p + i, max - i, ".version", 8);
+    return i < max && starts_with(p + i, max - i, ".version", 8);
 }
 
 enum vg_image_kind vg_image_kind(const void *image, size_t max)

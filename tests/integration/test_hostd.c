@@ -226,6 +226,28 @@ static void test_lies(void)
     }
 }
 
+/* Matrices of a product, one of them between two elements. */
+static void test_misaligned(void)
+{
+    static const char *const names[] = { "none", "A", "B", "C" };
+
+    for (unsigned which = 0; which < 4; which++) {
+        struct vgpu_cmd_blas_gemm gemm = { .a = VA + (which == 1), .b = VA + 4096 + (which == 2), .c = VA + 8192 + (which == 3),
+                                           .m = 4, .n = 4, .k = 4, .batch = 1, .lda = 4, .ldb = 4, .ldc = 4,
+                                           .type_a = 2, .type_b = 2, .type_c = 2 }; /* CUDA_R_16F */
+        struct vgpu_reply_grant extent;
+        struct raw r;
+
+        if (!raw_open(&r, path) || !map_memory(&r, &extent)) {
+            ok(0, "a client with matrices");
+            continue;
+        }
+        raw_send(&r, VGPU_CMD_BLAS_GEMM, &gemm, sizeof(gemm), NULL, 0);
+        is_u64(sync_ring(&r), which ? 716 : 0, "a product of halves, %s misaligned", names[which]);
+        raw_close(&r);
+    }
+}
+
 /* Heaps and modules are placed in memory that is the guest's, or nowhere. */
 static void test_placing(void)
 {
@@ -442,6 +464,7 @@ int main(int argc, char **argv)
     test_confinement(hostd);
 #endif
     test_lies();
+    test_misaligned();
     test_placing();
     test_broken_rings();
     test_random_rings();
