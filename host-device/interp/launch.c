@@ -26,6 +26,7 @@
 #define PATIENCE 32                      /* passes in which blocks only poll, before they get company */
 #define COMPANY_BYTES (256 * VGPU_MIB)   /* of memory and registers of an ordinary launch's resident blocks, a worker */
 #define PAGE 4096u
+#define LINE 64u
 #define WARP_BYTES ((sizeof(struct warp) + 63) & ~(size_t)63)
 
 static uint64_t pages(uint64_t n)
@@ -79,9 +80,10 @@ static bool map_scratch(struct interp_worker *w, uint64_t bytes)
 
 /* ---- Places of resident blocks ---- */
 
+/* An odd number of lines: all warps use the same registers, which are not to meet in a few sets of the cache. */
 static size_t warp_bytes(const struct interp_kernel *k)
 {
-    return WARP_BYTES + k->special_bytes + k->entry->frame_bytes;
+    return ((WARP_BYTES + k->special_bytes + k->entry->frame_bytes + LINE - 1) / LINE | 1) * LINE;
 }
 
 static bool add_place(struct interp_worker *w)
