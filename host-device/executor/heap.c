@@ -59,19 +59,22 @@ uint64_t vgx_heap_malloc(void *heap, uint64_t n)
     return h->base + ((uint64_t)i << (order - 1)) * h->unit - h->size;
 }
 
-void vgx_heap_free(void *heap, uint64_t address)
+bool vgx_heap_free(void *heap, uint64_t address)
 {
     struct vgx_heap *h = heap;
     uint64_t offset = address - h->base;
     unsigned order = 1;
     uint32_t i;
 
+    if (!address)
+        return true;
     if (offset >= h->size || offset % h->unit)
-        return;
+        return false;
     /* The allocation is the lowest node on the way up without room: whatever lies below it was free when it was made. */
     for (i = (uint32_t)((h->size + offset) / h->unit); h->largest[i]; i /= 2, order++)
         if (i == 1 || i % 2) /* a right child's parent starts elsewhere */
-            return;
+            return false;
     h->largest[i] = (uint8_t)order;
     update_parents(h, i, order);
+    return true;
 }

@@ -3,6 +3,7 @@
 #ifndef VGPU_EXECUTOR_HEAP_H
 #define VGPU_EXECUTOR_HEAP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define VGX_HEAP_SIZE (UINT64_C(8) << 20) /* CUDA's default for CU_LIMIT_MALLOC_HEAP_SIZE */
@@ -19,7 +20,7 @@ struct vgx_heap *vgx_heap_new(uint64_t base, uint64_t size);
  * threads at once. */
 uint64_t vgx_heap_malloc(void *heap, uint64_t n);
 
-/* Anything but the address of a living allocation is ignored. */
-void vgx_heap_free(void *heap, uint64_t address);
+/* False for anything but NULL and the address of a living allocation; nothing changes then. */
+bool vgx_heap_free(void *heap, uint64_t address);
 
 #endif

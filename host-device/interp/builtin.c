@@ -4,6 +4,7 @@
  * never reaches the host's printf with anything but one conversion and the argument that belongs to it. */
 #include "interp/warp.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -278,12 +279,16 @@ static void run_malloc(struct warp *w, const struct call_site *site, unsigned la
 static void run_free(struct warp *w, const struct call_site *site, unsigned lane)
 {
     const struct interp_worker *k = w->block->worker;
+    uint64_t p = argument(w, site, 0, lane);
+    bool good = !p;
 
-    if (k->launch->free) {
+    if (k->launch->free && p) {
         grid_lock(k->grid);
-        k->launch->free(k->launch->malloc_arg, argument(w, site, 0, lane));
+        good = k->launch->free(k->launch->malloc_arg, p);
         grid_unlock(k->grid);
     }
+    if (!good)
+        warp_fault(w, w->args.insn, (int)lane, VG_FAULT_TRAP, 0, "free() of %#" PRIx64 ", which is no living allocation of malloc()", p);
 }
 
 static const struct builtin builtins[] = {

@@ -37,9 +37,9 @@ struct vg_launch {
     /* Device printf: called in some order, a whole formatted line or piece at a time. */
     void (*print)(void *arg, const char *text, size_t n);
     void *print_arg;
-    /* Device malloc and free; 0 is NULL. Absent: malloc returns 0. */
+    /* Device malloc and free; 0 is NULL. Absent: malloc returns 0. False: the address is not NULL and no living allocation. */
     uint64_t (*malloc)(void *arg, uint64_t n);
-    void (*free)(void *arg, uint64_t address);
+    bool (*free)(void *arg, uint64_t address);
     void *malloc_arg;
 };
 

@@ -49,8 +49,9 @@ static uint64_t give(void *arg, uint64_t n)
     return n && n <= 65536 ? HEAP + 512 * 1024 : 0;
 }
 
-static void take(void *arg, uint64_t address)
+static bool take(void *arg, uint64_t address)
 {
+    return address % 2 == 0;
 }
 
 static void run(struct ptx_module *m, struct ptx_function *f, const struct vg_binding *b)

@@ -25,16 +25,11 @@ static void edges(void)
     b = vgx_heap_malloc(h, 17);
     is_u64(a, BASE, "the lowest place first");
     is_u64(b, BASE + 32, "17 bytes take 32");
-    vgx_heap_free(h, 0);
-    vgx_heap_free(h, BASE - 16);
-    vgx_heap_free(h, BASE + VGX_HEAP_SIZE);
-    vgx_heap_free(h, a + 8);
-    vgx_heap_free(h, a + 16);
-    vgx_heap_free(h, b + 16);
-    vgx_heap_free(h, BASE + 4096);
-    vgx_heap_free(h, a);
-    vgx_heap_free(h, a);
-    vgx_heap_free(h, b);
+    ok(vgx_heap_free(h, 0), "NULL can be freed");
+    ok(!vgx_heap_free(h, BASE - 16) && !vgx_heap_free(h, BASE + VGX_HEAP_SIZE) && !vgx_heap_free(h, BASE + 4096), "what is no allocation cannot");
+    ok(!vgx_heap_free(h, a + 8) && !vgx_heap_free(h, a + 16) && !vgx_heap_free(h, b + 16), "nor the middle of one");
+    ok(vgx_heap_free(h, a) && !vgx_heap_free(h, a), "an allocation can, once");
+    ok(vgx_heap_free(h, b), "another one");
     is_u64(vgx_heap_malloc(h, VGX_HEAP_SIZE), BASE, "wrong addresses lose nothing and give nothing");
     vgx_heap_free(h, BASE);
 }

@@ -215,6 +215,10 @@ static void test_print(void)
            "cvt.u32.u64 %r0, %rd0; st.global.u32 [%o], %r0;",
            .before = ".extern .func (.param .b64 r) malloc (.param .b64 n);\n");
     is_u64(fx_out[0], 0, "malloc without a heap gives NULL");
+    ok(fx_run("{ .param .b64 p; st.param.b64 [p], 0; call free, (p); }", .before = ".extern .func free (.param .b64 p);\n"), "NULL can be freed");
+    ok(!fx_run("setp.ne.u32 %p0, %ti, 5; @%p0 exit; { .param .b64 p; st.param.b64 [p], %in; call free, (p); }", .block = 32,
+               .before = ".extern .func free (.param .b64 p);\n") && fx.fault.code == VG_FAULT_TRAP && fx.fault.thread[0] == 5,
+       "what malloc has not given ends the launch: %s", fx.fault.message);
     ok(!fx_run("setp.ne.u32 %p0, %ti, 33; @%p0 exit; mov.u64 %rd0, word; { .param .b64 m; .param .b64 f; .param .b32 l; .param .b64 n; .param .b64 c;"
                "st.param.b64 [m], %rd0; st.param.b64 [f], %rd0; st.param.b32 [l], 77; st.param.b64 [n], %rd0; st.param.b64 [c], 1;"
                "call.uni __assertfail, (m, f, l, n, c); }", .block = 64,
