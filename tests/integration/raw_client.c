@@ -54,6 +54,33 @@ pid_t raw_start_hostd(const char *hostd, const char *path, const char *const *ex
     exit(1);
 }
 
+pid_t raw_begin(const char *hostd, char path[108])
+{
+    char dir[] = "/tmp/vgpu-test-XXXXXX";
+
+    if (!mkdtemp(dir)) {
+        printf("Bail out! no folder for a socket\n");
+        exit(1);
+    }
+    snprintf(path, 108, "%s/s", dir);
+    return raw_start_hostd(hostd, path, NULL);
+}
+
+bool raw_end(pid_t hostd, const char *path)
+{
+    char *dir = strndup(path, strlen(path) - strlen("/s"));
+    bool good = !kill(hostd, SIGTERM) && waitpid(hostd, NULL, 0) == hostd && access(path, F_OK);
+    pid_t rm = fork();
+
+    if (!rm) {
+        execlp("rm", "rm", "-rf", dir, NULL);
+        _exit(127);
+    }
+    waitpid(rm, NULL, 0);
+    free(dir);
+    return good;
+}
+
 bool raw_open(struct raw *r, const char *path)
 {
     struct vgpu_msg m = { .type = VGPU_MSG_LOCAL_OPEN };

@@ -22,6 +22,10 @@ struct raw {
 
 /* Start hostd at 'path' with extra arguments (NULL-terminated, or NULL); waits until it answers, and ends the test when it does not. */
 pid_t raw_start_hostd(const char *hostd, const char *path, const char *const *extra);
+/* Start one whose socket, 'path' from now on, is in a folder of its own. */
+pid_t raw_begin(const char *hostd, char path[108]);
+/* End it. False when it did not, or left its socket behind; the folder is gone anyway. */
+bool raw_end(pid_t hostd, const char *path);
 /* Connect and open a channel. */
 bool raw_open(struct raw *r, const char *path);
 int raw_connect(const char *path);

@@ -451,14 +451,11 @@ static void test_quota(const char *hostd)
 
 int main(int argc, char **argv)
 {
-    char dir[] = "/tmp/vgpu-test-XXXXXX";
     pid_t hostd;
 
-    if (argc < 2 || !mkdtemp(dir))
+    if (argc < 2)
         return 2;
-    snprintf(path, sizeof(path), "%s/s", dir);
-    hostd = raw_start_hostd(argv[1], path, NULL);
-    ok(hostd > 0, "hostd starts");
+    hostd = raw_begin(argv[1], path);
     test_honest_client();
 #ifndef __SANITIZE_ADDRESS__
     test_confinement(hostd);
@@ -471,11 +468,6 @@ int main(int argc, char **argv)
     test_random_messages();
     test_deaths(argv[1]);
     test_quota(argv[1]);
-    kill(hostd, SIGTERM);
-    is_u64(waitpid(hostd, NULL, 0), hostd, "hostd ends when asked");
-    ok(access(path, F_OK), "and removes its socket");
-    if (fork() == 0)
-        execlp("rm", "rm", "-rf", dir, NULL);
-    wait(NULL);
+    ok(raw_end(hostd, path), "hostd ends when asked, and removes its socket");
     return tap_done();
 }

@@ -157,24 +157,19 @@ static void too_many(void)
 
 int main(int argc, char **argv)
 {
-    char dir[] = "/tmp/vgpu-test-XXXXXX";
     pid_t hostd;
 
-    if (argc != 2 || !mkdtemp(dir))
+    if (argc != 2)
         return 2;
-    snprintf(path, sizeof path, "%s/s", dir);
     alarm(PATIENCE_S);
     setenv("VGPU_LOG", "error", 1);
-    hostd = raw_start_hostd(argv[1], path, NULL);
-    ok(hostd > 0, "hostd starts");
+    hostd = raw_begin(argv[1], path);
     silent();
     halves();
     never_reads();
 #ifndef __SANITIZE_ADDRESS__
     too_many();
 #endif
-    kill(hostd, SIGTERM);
-    is_u64(waitpid(hostd, NULL, 0), hostd, "hostd ends when asked");
-    rmdir(dir);
+    ok(raw_end(hostd, path), "hostd ends when asked, and removes its socket");
     return tap_done();
 }

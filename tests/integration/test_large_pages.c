@@ -108,17 +108,12 @@ static void test_expect(bool has)
 
 int main(int argc, char **argv)
 {
-    char dir[] = "/tmp/vgpu-test-XXXXXX";
     pid_t hostd;
 
-    if (argc < 2 || !mkdtemp(dir))
+    if (argc < 2)
         return 2;
-    snprintf(path, sizeof(path), "%s/s", dir);
-    hostd = raw_start_hostd(argv[1], path, NULL);
-    ok(hostd > 0, "hostd starts");
+    hostd = raw_begin(argv[1], path);
     test_expect(host_has_large_pages());
-    kill(hostd, SIGTERM);
-    is_u64(waitpid(hostd, NULL, 0), hostd, "hostd ends when asked");
-    rmdir(dir);
+    ok(raw_end(hostd, path), "hostd ends when asked, and removes its socket");
     return tap_done();
 }

@@ -3,9 +3,8 @@
  * out of memory or is not aligned, it is that one's fault.
  *
  *   test_jit_group [FIRST [COUNT]]     which random kernels */
-#include <stdarg.h>
-
 #include "interp_fixture.h"
+#include "random/text.h"
 
 #define END 0x200000e00000u /* of what is mapped */
 
@@ -41,27 +40,6 @@ static bool same(const char *body, uint32_t block)
     diag("interpreted: %d %s", fault.code, fault.code == -1 ? fx.err.message : fault.message);
     diag("compiled: %d %s %s", fx.fault.code, fx.fault.message, fx_report.why);
     return false;
-}
-
-static uint64_t state;
-
-static uint32_t pick(uint32_t n)
-{
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(state >> 33) % n;
-}
-
-static char text[16384];
-static size_t used;
-
-static void add(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void add(const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    used += (size_t)vsnprintf(text + used, sizeof text - used, fmt, ap);
-    va_end(ap);
 }
 
 #define SUM(value) "mad.lo.u32 %%r30, %%r30, 31, " value ";\n"
@@ -126,8 +104,7 @@ static const char *random_kernel(uint64_t seed)
     static const unsigned strides[] = {34, 36, 18, 20, 22, 24, 66, 8, 32, 64, 84, 144, 2, 4}, parts[] = {2, 4, 8, 4, 12, 16};
     unsigned shift, part, stride, halves = 0, ends, rounds;
 
-    state = seed * 0x9e3779b97f4a7c15u + 1;
-    used = 0;
+    begin_text(seed);
     shift = pick(4);
     stride = strides[pick(14)];
     part = parts[pick(6)];

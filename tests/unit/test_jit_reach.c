@@ -4,6 +4,7 @@
  *
  *   test_jit_reach [FIRST [COUNT]]     which random kernels */
 #include "interp_fixture.h"
+#include "random/text.h"
 
 #define NEAR 2048
 #define LAST (VGPU_WINDOW_END - VGPU_GRANULE) /* mapped as well */
@@ -189,27 +190,7 @@ static void test_rows(void)
 
 /* ---- Random ---- */
 
-static uint64_t state;
-
-static uint32_t pick(uint32_t n)
-{
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(state >> 33) % n;
-}
-
-static char text[16384];
-static size_t used;
 static unsigned labels;
-
-static void add(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void add(const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    used += (size_t)vsnprintf(text + used, sizeof text - used, fmt, ap);
-    va_end(ap);
-}
 
 /* %rd0 ... %rd3 are pointers, %rd4 ... %rd7 numbers, %r0 ... %r7 indices. Most lead to where there is memory. */
 static void add_step(unsigned depth)
@@ -279,7 +260,7 @@ static void add_step(unsigned depth)
 
 static const char *random_kernel(uint64_t seed)
 {
-    state = seed * 0x9e3779b97f4a7c15u + 1;
+    begin_text(seed);
     used = labels = 0;
     add("setp.gt.u32 %%p1, %%ti, %u; cvt.u16.u32 %%h0, %%ti; mov.u32 %%r11, 0; mov.u32 %%r10, %%ti; mov.u64 %%rd10, %%out; shl.b32 %%r12, %%ti, 3; sub.u32 %%r13, 512, %%r12;\n", pick(40));
     for (unsigned k = 0; k < 8; k++)
