@@ -4,7 +4,7 @@
  * whole windows of memory out of which each load's lanes are picked; and two halves that become a word are picked as one.
  *
  * Between the first and the last there is nothing that writes to memory or waits for it, and all lanes run. The others' results are
- * kept until their turn. */
+ * kept until their turn. Where one of them and an access that stands between them both lead nowhere, the fault may be either's. */
 #include "jit/emit_memory.h"
 
 #include <string.h>
