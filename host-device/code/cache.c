@@ -187,6 +187,16 @@ static int to_memfd(const void *bytes, size_t n)
     return -1;
 }
 
+/* By the clock itself: file systems count in ticks, within which a fast machine uses many. */
+static void used_now(int fd)
+{
+    struct timespec now[2];
+
+    clock_gettime(CLOCK_REALTIME, &now[0]);
+    now[1] = now[0];
+    futimens(fd, now);
+}
+
 int code_cache_find(struct code_cache *c, const uint8_t key[CODE_KEY_SIZE])
 {
     char name[NAME_SIZE];
@@ -203,7 +213,7 @@ int code_cache_find(struct code_cache *c, const uint8_t key[CODE_KEY_SIZE])
     }
     bytes = read_file(fd, &n);
     if (bytes && code_entry_intact(bytes, n, key)) {
-        futimens(fd, NULL); /* used now */
+        used_now(fd);
         found = to_memfd(bytes, n);
     } else {
         unlinkat(c->dir, name, 0);
@@ -228,6 +238,8 @@ static bool write_named(struct code_cache *c, const char *name, const void *byte
     bool good = fd >= 0 && code_write(fd, bytes, n);
 
     error = errno;
+    if (good)
+        used_now(fd);
     if (fd >= 0 && close(fd) && good) {
         error = errno;
         good = false;

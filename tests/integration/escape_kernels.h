@@ -161,8 +161,9 @@ static const struct escape escapes[] = {
     {"malloc of everything", "mov.u64 %d2, -1;" CALL_MALLOC("%d2") "st.global.u64 [%d1], %d2;", BUFFER, 0, 0, HEAP},
     {"malloc without an end", "mov.u32 %r1, 0; L: mov.u64 %d2, 65536;" CALL_MALLOC("%d2") "add.u32 %r1, %r1, 1; setp.lt.u32 %p0, %r1, 1000; @%p0 bra L; st.global.u64 [%d1], %d2;", BUFFER, 0, 0, HEAP},
     {"beyond what malloc gave", "mov.u64 %d2, 64;" CALL_MALLOC("%d2") "add.u64 %d2, %d2, 0x20000000; st.u32 [%d2], %r0;", BUFFER, 700, 0, HEAP},
-    {"free of host memory", CALL_FREE("%d0"), HOST_HEAP, 0, 0, HEAP},
-    {"free of the same twice, and of its middle", "mov.u64 %d2, 64;" CALL_MALLOC("%d2") CALL_FREE("%d2") CALL_FREE("%d2") "add.u64 %d2, %d2, 8;" CALL_FREE("%d2"), BUFFER, 0, 0, HEAP},
+    {"free of host memory", CALL_FREE("%d0"), HOST_HEAP, 719, 0, HEAP},
+    {"free of the same twice", "mov.u64 %d2, 64;" CALL_MALLOC("%d2") CALL_FREE("%d2") CALL_FREE("%d2"), BUFFER, 719, 0, HEAP},
+    {"free of the middle of an allocation", "mov.u64 %d2, 64;" CALL_MALLOC("%d2") "add.u64 %d2, %d2, 8;" CALL_FREE("%d2"), BUFFER, 719, 0, HEAP},
     /* Arithmetic that stops other processors. */
     {"division by zero, in all widths", "mov.u32 %r1, 0; mov.u64 %d2, 0; mov.u16 %h1, 0; div.u32 %r2, %r0, %r1; rem.s32 %r3, %r0, %r1; div.s64 %d3, %d1, %d2; rem.u64 %d4, %d1, %d2; div.s16 %h2, %h0, %h1; rem.u16 %h3, %h0, %h1; add.u32 %r2, %r2, %r3; st.global.u32 [%d1], %r2; st.global.u64 [%d1+8], %d3; st.global.u64 [%d1+16], %d4; st.global.u16 [%d1+24], %h2; st.global.u16 [%d1+26], %h3;", BUFFER, 0, 32},
     {"division by zero, by parameters", "cvt.u32.u64 %r1, %d0; shr.u32 %r1, %r1, 31; shr.u32 %r1, %r1, 1; div.u32 %r2, %r0, %r1; div.s32 %r3, %r0, %r1; st.global.u32 [%d1], %r2; st.global.u32 [%d1+4], %r3;", BUFFER, 0, 32},
