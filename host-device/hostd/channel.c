@@ -223,7 +223,7 @@ static gboolean closed_later(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* Name the process that leaves work behind: killed in mid-launch, most often. What the control page says is the guest's word,
+/* Name the process that leaves work behind, under way or not yet taken: killed in mid-launch, most often. What the control page says is the guest's word,
  * good enough for a log. */
 static void warn_at_work(const struct channel *c)
 {
@@ -234,7 +234,8 @@ static void warn_at_work(const struct channel *c)
         return;
     ctl.guest_comm[sizeof(ctl.guest_comm) - 1] = 0;
     g_strcanon(ctl.guest_comm, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS " ._-+:[]()", '?');
-    if (ctl.busy && ctl.guest_comm[0]) /* a process that closes its channel takes its name away first */
+    /* A process that closes its channel takes its name away first. */
+    if ((ctl.busy || ctl.head != ctl.tail) && ctl.guest_comm[0])
         vg_log(VG_LOG_WARN, "%s: process %u (%s) left channel %u while it was at work", c->guest->name, ctl.guest_pid,
                ctl.guest_comm, c->index);
 }
