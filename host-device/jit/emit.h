@@ -93,6 +93,7 @@ struct emit {
     LLVMValueRef *waiting;       /* by block that is not whole: variable, the lanes that are to run there */
     LLVMBasicBlockRef *at;       /* by block */
     uint64_t *changed;
+    uint64_t *settled;           /* registers that a parked warp's frame holds since they were computed */
     bool stays;                  /* no lane ends before the others, and there are 32 */
     bool takes_all;              /* it goes on with other warps of the block by itself */
     bool parks;                  /* and warps wait for each other as data */
@@ -298,6 +299,10 @@ void emit_ahead(struct emit *e, int32_t reg, unsigned row, int64_t offset, LLVMV
 /* Registers that are read from instruction i of block b on: a set, to be freed. */
 uint64_t *emit_live_at(struct emit *e, uint32_t b, uint32_t i);
 
+/* ---- emit_zip.c ---- */
+/* Lane l of a and lane l of b as elements 2 l and 2 l + 1; NULL: they have to be put together, since they do not come from pairs. */
+LLVMValueRef emit_zip(struct emit *e, LLVMValueRef a, LLVMValueRef b);
+
 /* ---- emit_barrier.c ---- */
 /* The instruction is a barrier for all of the block, with this number. */
 bool emit_barrier_number(const struct emit *e, const struct ptx_insn *i, uint32_t *number);
@@ -307,6 +312,9 @@ void emit_barrier_wait(struct emit *e, uint32_t number);
 /* ---- emit_park.c: from warp to warp ---- */
 /* The registers of the copy that change between barriers. */
 void emit_find_changed(struct emit *e);
+/* Registers that go to the frame where they are computed (emit_settle(), behind each instruction), and not at barriers. */
+void emit_find_settled(struct emit *e);
+void emit_settle(struct emit *e);
 /* The barrier being emitted leaves the warp and goes on with others; false: it cannot. Behind it, and whatever its guard belongs to,
  * the block's lanes are taken anew: no LLVM value from before is there any more. */
 bool emit_park(struct emit *e);

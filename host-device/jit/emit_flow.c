@@ -252,6 +252,7 @@ static void emit_body(struct emit *e, uint32_t b)
         e->insn = &e->f->insns[i];
         e->index = i;
         emit_insn(e);
+        emit_settle(e);
     }
     e->insn = &e->f->insns[x->end - 1];
     finish_block(e, b);
@@ -372,6 +373,7 @@ void emit_function(struct emit *e)
     emit_stream_begin(e);
     emit_turn_begin(e);
     note_registers(e);
+    emit_find_settled(e);
     declare(e);
     if (e->other.u) {
         change_copy(e);

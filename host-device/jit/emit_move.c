@@ -15,16 +15,19 @@ static unsigned register_bits(uint8_t type)
 static bool pack(struct emit *e, const struct ptx_operand *from, unsigned bits)
 {
     unsigned each = bits / from->n;
-    V r = emit_const(e, bits, 0);
+    V r = emit_const(e, bits, 0), pairs, parts[4];
 
     for (unsigned k = 0; k < from->n; k++) {
         V v = from->elems[k].kind == PTX_OPERAND_NONE ? NULL : emit_passed_source(e, &e->insn->ops[0], &from->elems[k], each);
 
         if (!v || LLVMTypeOf(v) != emit_type(e, each))
             return false;
+        parts[k] = v;
         v = LLVMBuildShl(e->b, LLVMBuildZExt(e->b, v, emit_type(e, bits), ""), emit_const(e, bits, (uint64_t)each * k), "");
         r = LLVMBuildOr(e->b, r, v, "");
     }
+    if (from->n == 2 && (pairs = emit_zip(e, parts[0], parts[1])))
+        r = LLVMBuildBitCast(e->b, pairs, emit_type(e, bits), "");
     emit_result(e, &e->insn->ops[0], r);
     return true;
 }

@@ -4,8 +4,9 @@
  * A warp that comes with all its lanes to barrier 0, for all of the block, is parked: its registers go to its frame, each where
  * operations look for it (a scalar as lane 0, or those at which rows begin), and code goes on with the next warp whose turn it is.
  * When all that there are have been parked, the next round begins with the first of them. So a barrier costs what it takes to store
- * and load the registers that live across it, and of these only those are stored that have changed since the last one; and warps are
- * close enough behind each other for the CPU to work on several at once.
+ * and load the registers that live across it, and of these only those are stored that have changed since the last one, and none that a
+ * loop with barriers only reads: these are stored where they are computed. Warps are close enough behind each other for the CPU to work
+ * on several at once.
  *
  * In LLVM's eyes the function is one loop over turns. Whatever lives across a barrier is in a register's variable: nothing else that is
  * computed before it exists behind it. */
@@ -56,6 +57,61 @@ static bool any_parks(const struct emit *e)
     return false;
 }
 
+/* ---- What is stored where it is computed ---- */
+
+/* By register, the block with its one definition, for all lanes; or JIT_NONE. */
+static void find_homes(const struct emit *e, uint32_t *home)
+{
+    const struct jit_flow *w = e->flow;
+    bool *seen = calloc(e->f->nregs + 1, sizeof *seen);
+    struct jit_regs r;
+
+    if (!seen)
+        emit_fail((struct emit *)e, "out of memory");
+    for (uint32_t b = 0; b < w->n; b++)
+        for (uint32_t i = w->blocks[b].first; i < w->blocks[b].end; i++) {
+            bool all = e->f->insns[i].guard < 0 && jit_is_whole(e->u, b) && (!e->other.u || jit_is_whole(e->other.u, b));
+
+            jit_regs_of(&e->f->insns[i], &r);
+            for (unsigned k = 0; k < r.n_written; k++) {
+                home[r.written[k]] = all && !seen[r.written[k]] ? b : JIT_NONE;
+                seen[r.written[k]] = true;
+            }
+        }
+    free(seen);
+}
+
+/* Those that live across a barrier in a loop without the definition. */
+static void settle(struct emit *e, const uint32_t *home, uint32_t b, uint32_t i)
+{
+    const struct jit_flow *w = e->flow;
+    uint64_t *live = emit_live_at(e, b, i + 1);
+
+    for (uint32_t k = 0; k < w->words; k++)
+        for (uint64_t m = live[k] & ~w->live_in[k]; m; m &= m - 1) {
+            uint32_t reg = k * 64 + (uint32_t)__builtin_ctzll(m);
+
+            if (home[reg] != JIT_NONE && jit_common_loop(w, home[reg], b) != w->blocks[b].loop)
+                jit_set(e->settled, reg);
+        }
+    free(live);
+}
+
+void emit_find_settled(struct emit *e)
+{
+    const struct jit_flow *w = e->flow;
+    uint32_t *home = calloc(e->f->nregs + 1, sizeof *home);
+
+    if (!home)
+        emit_fail(e, "out of memory");
+    find_homes(e, home);
+    for (uint32_t b = 0; b < w->n; b++)
+        for (uint32_t i = w->blocks[b].first; i < w->blocks[b].end; i++)
+            if (e->f->insns[i].guard < 0 && parks(e, b, &e->f->insns[i]))
+                settle(e, home, b, i);
+    free(home);
+}
+
 /* ---- What has changed since a warp was parked last ---- */
 
 static void step_over(const struct emit *e, uint32_t b, uint32_t i, uint64_t *changed)
@@ -67,7 +123,8 @@ static void step_over(const struct emit *e, uint32_t b, uint32_t i, uint64_t *ch
         memset(changed, 0, e->flow->words * sizeof *changed);
     jit_regs_of(x, &r);
     for (unsigned k = 0; k < r.n_written; k++)
-        jit_set(changed, (uint32_t)r.written[k]);
+        if (!jit_test(e->settled, (uint32_t)r.written[k]))
+            jit_set(changed, (uint32_t)r.written[k]);
 }
 
 static bool join(uint64_t *into, const uint64_t *set, uint32_t words)
@@ -87,7 +144,8 @@ void emit_find_changed(struct emit *e)
     uint64_t *at = e->changed + (size_t)w->n * w->words;
 
     memset(e->changed, 0, (size_t)w->n * w->words * sizeof *at);
-    memset(e->changed, 0xff, w->words * sizeof *at);
+    for (uint32_t k = 0; k < w->words; k++)
+        e->changed[k] = ~e->settled[k];
     for (bool more = true; more;) {
         more = false;
         for (uint32_t b = 0; b < w->n; b++) {
@@ -139,6 +197,16 @@ static void for_each(struct emit *e, const uint64_t *live, const uint64_t *chang
             if (e->var[reg] && (!changed || jit_test(changed, (uint32_t)reg) || differs(e, reg)))
                 move_parts(e, reg, changed);
         }
+}
+
+void emit_settle(struct emit *e)
+{
+    struct jit_regs r;
+
+    jit_regs_of(e->insn, &r);
+    for (unsigned k = 0; k < r.n_written; k++)
+        if (e->var[r.written[k]] && jit_test(e->settled, (uint32_t)r.written[k]))
+            move_parts(e, r.written[k], true);
 }
 
 /* ---- A barrier ---- */

@@ -122,6 +122,7 @@ static void *compile(const struct interp_kernel *k, const struct jit_uniform *u,
     e.waiting = take(&s, w->n, sizeof *e.waiting);
     e.at = take(&s, w->n, sizeof *e.at);
     e.changed = take(&s, (w->n + 1) * (size_t)w->words, sizeof *e.changed);
+    e.settled = take(&s, w->words, sizeof *e.settled);
     e.other.u = together;
     e.other.var = take(&s, nregs, sizeof *e.other.var);
     e.other.value = take(&s, nregs, sizeof *e.other.value);
