@@ -475,6 +475,27 @@ static void note_rows(struct emit *e, const struct access *a, unsigned n)
         emit_note(e, a->total, JIT_STEP_EACH, NULL, LLVMBuildAdd(e->b, access_widen(e, a->offset), emit_splat(e, a->base), ""));
 }
 
+/* Where some lanes run it is often one, which has a result for all: no matter how lanes lie apart then. */
+static void lone_access(struct emit *e, const struct access *a, struct ways *w, LLVMBasicBlockRef slow)
+{
+    LLVMBasicBlockRef lone = emit_block(e, "lone"), fast = emit_block(e, "once"), more = emit_block(e, "more");
+    V lanes = emit_call(e, "llvm.ctpop", &e->i32, 1, &e->mask, 1);
+    struct access one = *a;
+
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, lanes, emit_i32(e, 1), ""), lone, more);
+    LLVMPositionBuilderAtEnd(e->b, lone);
+    one.offset = LLVMBuildExtractElement(e->b, a->offset, emit_first_lane(e, e->mask), "");
+    if (access_is_sure(e, a))
+        LLVMBuildBr(e->b, fast);
+    else
+        emit_branch(e, LLVMBuildAnd(e->b, access_fits(e, a, one.offset, a->total), access_aligned(e, a, one.offset), ""), fast, slow);
+    LLVMPositionBuilderAtEnd(e->b, fast);
+    access_at(e, &one, w->values[w->n]);
+    access_end_way(e, w, false);
+    LLVMBuildBr(e->b, w->join);
+    LLVMPositionBuilderAtEnd(e->b, more);
+}
+
 /* Rows, if they are any; else each lane by itself, where the CPU can; else the operation. */
 static void varying_access(struct emit *e, const struct access *a)
 {
@@ -484,6 +505,8 @@ static void varying_access(struct emit *e, const struct access *a)
                       each = own ? emit_block(e, "each") : NULL, slow = sure && own ? NULL : emit_block(e, "slow");
     unsigned n = row_lanes(e);
 
+    if (!jit_is_whole(e->u, e->block))
+        lone_access(e, a, &w, slow);
     LLVMBuildCondBr(e->b, in_rows(e, a, n), row, rest);
     LLVMPositionBuilderAtEnd(e->b, row);
     if (sure)
@@ -492,7 +515,7 @@ static void varying_access(struct emit *e, const struct access *a)
         emit_branch(e, rows_fit(e, a, n), wide, slow);
     LLVMPositionBuilderAtEnd(e->b, wide);
     note_rows(e, a, n);
-    access_rows(e, a, n, w.values[0]);
+    access_rows(e, a, n, w.values[w.n]);
     access_end_way(e, &w, true);
     LLVMBuildBr(e->b, w.join);
     LLVMPositionBuilderAtEnd(e->b, rest);
