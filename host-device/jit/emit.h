@@ -80,6 +80,7 @@ struct emit {
     LLVMValueRef field[JIT_ENV_FIELDS]; /* what does not change while a warp runs; frame, special and local are the warp's own */
     LLVMValueRef *var;           /* by register; NULL: not named, a constant, or kept as values */
     LLVMValueRef (*value)[JIT_ROWS];
+    bool *common;                /* by register: the same for all warps of a block, computed before the first (emit_common.c) */
     bool *brief;                 /* by register: it is kept as values (brief.h) */
     uint8_t *flushed;            /* by register: it never holds a subnormal f32 */
     uint8_t *raw;                /* by register: its variable may hold NaNs that are not the hardware's (flushed.h) */
@@ -302,6 +303,12 @@ uint64_t *emit_live_at(struct emit *e, uint32_t b, uint32_t i);
 /* ---- emit_zip.c ---- */
 /* Lane l of a and lane l of b as elements 2 l and 2 l + 1; NULL: they have to be put together, since they do not come from pairs. */
 LLVMValueRef emit_zip(struct emit *e, LLVMValueRef a, LLVMValueRef b);
+
+/* ---- emit_common.c ---- */
+void emit_find_common(struct emit *e);
+/* The instruction computes such a register; emit_common() emits all of these, in front of the warps. */
+bool emit_is_common(const struct emit *e, const struct ptx_insn *i);
+void emit_common(struct emit *e);
 
 /* ---- emit_barrier.c ---- */
 /* The instruction is a barrier for all of the block, with this number. */

@@ -155,7 +155,7 @@ static void pass_register(struct emit *e, int32_t reg)
     bool wide = row || jit_is_vector(e->u, reg) || jit_is_vector(e->other.u, reg);
     LLVMValueRef v;
 
-    if (!e->written[reg])
+    if (!e->written[reg] || e->common[reg])
         return;
     v = emit_raw_reg(e, reg, wide);
     wide = wide && !jit_is_vector(e->other.u, reg);
@@ -251,6 +251,8 @@ static void emit_body(struct emit *e, uint32_t b)
     for (uint32_t i = x->first; i < x->end; i++) {
         e->insn = &e->f->insns[i];
         e->index = i;
+        if (emit_is_common(e, e->insn))
+            continue;
         emit_insn(e);
         emit_settle(e);
     }
@@ -261,7 +263,7 @@ static void emit_body(struct emit *e, uint32_t b)
 
 /* ---- The start ---- */
 
-LLVMValueRef emit_variable(struct emit *e, LLVMTypeRef type, LLVMValueRef initial)
+static LLVMValueRef emit_uninitialised(struct emit *e, LLVMTypeRef type)
 {
     LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
     LLVMValueRef v;
@@ -269,6 +271,13 @@ LLVMValueRef emit_variable(struct emit *e, LLVMTypeRef type, LLVMValueRef initia
     LLVMPositionBuilderBefore(e->b, LLVMGetFirstInstruction(LLVMGetEntryBasicBlock(e->fn)));
     v = LLVMBuildAlloca(e->b, type, "");
     LLVMPositionBuilderAtEnd(e->b, here);
+    return v;
+}
+
+LLVMValueRef emit_variable(struct emit *e, LLVMTypeRef type, LLVMValueRef initial)
+{
+    LLVMValueRef v = emit_uninitialised(e, type);
+
     LLVMBuildStore(e->b, initial, v);
     return v;
 }
@@ -304,6 +313,10 @@ static void declare_registers(struct emit *e)
 
         if (!e->written[reg] || e->constant[reg] || e->brief[reg])
             continue;
+        if (e->common[reg]) {
+            e->var[reg] = e->other.u && e->other.var[reg] ? e->other.var[reg] : emit_uninitialised(e, type);
+            continue;
+        }
         if (jit_is_vector(e->u, reg))
             type = emit_vector(type);
         else if (jit_row(e->u, reg))
@@ -373,6 +386,7 @@ void emit_function(struct emit *e)
     emit_stream_begin(e);
     emit_turn_begin(e);
     note_registers(e);
+    emit_find_common(e);
     emit_find_settled(e);
     declare(e);
     if (e->other.u) {

@@ -91,7 +91,7 @@ static void settle(struct emit *e, const uint32_t *home, uint32_t b, uint32_t i)
         for (uint64_t m = live[k] & ~w->live_in[k]; m; m &= m - 1) {
             uint32_t reg = k * 64 + (uint32_t)__builtin_ctzll(m);
 
-            if (home[reg] != JIT_NONE && jit_common_loop(w, home[reg], b) != w->blocks[b].loop)
+            if (!e->common[reg] && home[reg] != JIT_NONE && jit_common_loop(w, home[reg], b) != w->blocks[b].loop)
                 jit_set(e->settled, reg);
         }
     free(live);
@@ -194,7 +194,7 @@ static void for_each(struct emit *e, const uint64_t *live, const uint64_t *chang
         for (uint64_t m = live[k]; m; m &= m - 1) {
             int32_t reg = (int32_t)(k * 64 + (uint32_t)__builtin_ctzll(m));
 
-            if (e->var[reg] && (!changed || jit_test(changed, (uint32_t)reg) || differs(e, reg)))
+            if (e->var[reg] && !e->common[reg] && (!changed || jit_test(changed, (uint32_t)reg) || differs(e, reg)))
                 move_parts(e, reg, changed);
         }
 }
@@ -303,6 +303,9 @@ static LLVMValueRef first_lanes(struct emit *e)
 
 void emit_turn_begin(struct emit *e)
 {
+    /* Code without loops is done sooner than a call costs. */
+    e->parks = any_parks(e);
+    e->takes_all = e->parks || (!e->flow->n_loops && e->f->ninsns <= SMALL && threads_of(e) > VG_WARP);
     e->over = emit_block(e, "over");
     e->turn = emit_block(e, "turn");
     e->taken = emit_block(e, "warp");
@@ -325,12 +328,10 @@ void emit_turn_go(struct emit *e)
     /* How far blocks lie apart is the same for all warps: one that goes on behind a barrier still knows it. */
     LLVMPositionBuilderAtEnd(e->b, e->begin);
     emit_ahead_begin(e);
+    emit_common(e);
     LLVMBuildBr(e->b, e->taken);
     LLVMPositionBuilderAtEnd(e->b, here);
     at = LLVMBuildMul(e->b, e->field[JIT_ENV_warp], emit_i64(e, sizeof(struct parked)), "");
-    /* Code without loops is done sooner than a call costs. */
-    e->parks = any_parks(e);
-    e->takes_all = e->parks || (!e->flow->n_loops && e->f->ninsns <= SMALL && threads_of(e) > VG_WARP);
     if (!e->parks) {
         LLVMBuildBr(e->b, e->at[0]);
         return;
