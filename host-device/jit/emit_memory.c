@@ -133,6 +133,11 @@ static V truth(struct emit *e)
     return LLVMConstInt(e->i1, 1, false);
 }
 
+bool access_is_window(const struct access *a)
+{
+    return LLVMIsConstant(a->size);
+}
+
 /* In shared memory [offset, offset + n) lies within its size, and nothing wraps. Of an access to the window it is enough that it
  * begins there: n is far less than what is reserved behind it. */
 V access_fits(struct emit *e, const struct access *a, V offset, uint64_t n)
@@ -141,7 +146,7 @@ V access_fits(struct emit *e, const struct access *a, V offset, uint64_t n)
 
     if (e->shape.unconfined || a->near)
         return truth(e);
-    if (LLVMIsConstant(a->size))
+    if (access_is_window(a))
         return LLVMBuildICmp(e->b, LLVMIntULT, access_widen(e, offset), a->size, "");
     limit = LLVMBuildSub(e->b, a->size, emit_i64(e, n), "");
     good = LLVMBuildICmp(e->b, LLVMIntULE, access_widen(e, offset), limit, "");
@@ -168,7 +173,7 @@ static V some_bad(struct emit *e, const struct access *a, uint64_t bits)
 /* Every running lane's access is good: the window is a power of two; in shared memory each lane is compared. */
 V access_all_fit(struct emit *e, const struct access *a)
 {
-    bool inside = e->shape.unconfined || a->near, window = LLVMIsConstant(a->size), narrow = LLVMTypeOf(a->offset) == emit_vector(e->i32);
+    bool inside = e->shape.unconfined || a->near, window = access_is_window(a), narrow = LLVMTypeOf(a->offset) == emit_vector(e->i32);
     uint64_t low = a->aligned >= a->total ? 0 : a->total - 1;
     V bad = NULL, limit, good;
 

@@ -39,6 +39,8 @@ V access_pointer(struct emit *e, V address);
 /* An offset, or offsets, in 64 bits. */
 V access_widen(struct emit *e, V offset);
 /* [offset, offset + n) lies within the size; nothing wraps. */
+/* Not shared memory: there, any number of offsets may be tested as one, in which all their bits are. */
+bool access_is_window(const struct access *a);
 V access_fits(struct emit *e, const struct access *a, V offset, uint64_t n);
 V access_aligned(struct emit *e, const struct access *a, V offset);
 /* Between what registers and what memory holds. */

@@ -402,16 +402,22 @@ static void note(struct emit *e, const struct access *a, const struct places *p)
         emit_note_row(e, r, p->low[r]);
 }
 
-/* Lanes are inside when the lowest and the highest are; that is one comparison, and aligned addresses another, or none. */
+/* Lanes are inside when the lowest and the highest are; that is one comparison, and aligned addresses another, or none. All rows
+ * are in the window when no offset has a bit that it has not. */
 static V is_good(struct emit *e, const struct access *a, const struct places *p)
 {
-    V good = NULL, one;
+    unsigned rows = VG_WARP / p->lanes;
+    V good = NULL, one = p->low[0];
 
-    for (unsigned r = 0; r < VG_WARP / p->lanes; r++) {
-        one = access_fits(e, a, p->low[r], p->span[r]);
+    for (unsigned r = 1; r < rows && access_is_window(a); r++)
+        one = LLVMBuildOr(e->b, one, p->low[r], "");
+    for (unsigned r = 0; r < (access_is_window(a) ? 1 : rows); r++) {
+        V low = r ? p->low[r] : one;
+
+        one = access_fits(e, a, low, p->span[r]);
         good = good ? LLVMBuildAnd(e->b, good, one, "") : one;
         if (alignment(a) != ALIGNED)
-            good = LLVMBuildAnd(e->b, good, access_aligned(e, a, p->low[r]), "");
+            good = LLVMBuildAnd(e->b, good, access_aligned(e, a, low), "");
     }
     return good;
 }
