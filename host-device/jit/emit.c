@@ -223,7 +223,7 @@ static LLVMValueRef held(struct emit *e, int32_t reg, unsigned lane)
         type = emit_vector(type);
     if (!e->brief[reg])
         return LLVMBuildLoad2(e->b, type, place(e, reg, lane), "");
-    v = e->value[reg][row_at(e, reg, lane)];
+    v = e->set_in[reg] == e->stretch ? e->value[reg][row_at(e, reg, lane)] : NULL;
     return v ? v : LLVMConstNull(type);
 }
 
@@ -231,6 +231,7 @@ void emit_set(struct emit *e, int32_t reg, LLVMValueRef v)
 {
     if (e->constant[reg])
         return;
+    e->set_in[reg] = e->stretch;
     if (e->brief[reg])
         e->value[reg][row_at(e, reg, e->first)] = v;
     else

@@ -80,6 +80,8 @@ struct emit {
     LLVMValueRef field[JIT_ENV_FIELDS]; /* what does not change while a warp runs; frame, special and local are the warp's own */
     LLVMValueRef *var;           /* by register; NULL: not named, a constant, or kept as values */
     LLVMValueRef (*value)[JIT_ROWS];
+    uint32_t stretch, *set_in;   /* of instructions that follow each other without a barrier; by register: in which it was written last.
+                                    What was kept as a value in another one nobody wants, and it may not be there */
     bool *common;                /* by register: the same for all warps of a block, computed before the first (emit_common.c) */
     bool *brief;                 /* by register: it is kept as values (brief.h) */
     uint8_t *flushed;            /* by register: it never holds a subnormal f32 */

@@ -91,10 +91,11 @@ static void count_writes(const struct emit *e, uint8_t *writes)
 /* In this order what a value is made of comes before it: a definition that reaches every use is in a block before the use's. */
 void emit_find_common(struct emit *e)
 {
-    uint8_t *writes = e->takes_all ? calloc(e->f->nregs + 1, 1) : NULL;
+    uint8_t *writes;
 
     if (!e->takes_all)
         return;
+    writes = calloc(e->f->nregs + 1, 1);
     if (!writes)
         emit_fail(e, "out of memory");
     count_writes(e, writes);

@@ -248,6 +248,7 @@ static void emit_body(struct emit *e, uint32_t b)
     if (e->waiting[b])
         LLVMBuildStore(e->b, emit_i32(e, 0), e->waiting[b]);
     e->met = false;
+    e->stretch++;
     for (uint32_t i = x->first; i < x->end; i++) {
         e->insn = &e->f->insns[i];
         e->index = i;
@@ -263,7 +264,7 @@ static void emit_body(struct emit *e, uint32_t b)
 
 /* ---- The start ---- */
 
-static LLVMValueRef emit_uninitialised(struct emit *e, LLVMTypeRef type)
+static LLVMValueRef without_value(struct emit *e, LLVMTypeRef type)
 {
     LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
     LLVMValueRef v;
@@ -276,7 +277,7 @@ static LLVMValueRef emit_uninitialised(struct emit *e, LLVMTypeRef type)
 
 LLVMValueRef emit_variable(struct emit *e, LLVMTypeRef type, LLVMValueRef initial)
 {
-    LLVMValueRef v = emit_uninitialised(e, type);
+    LLVMValueRef v = without_value(e, type);
 
     LLVMBuildStore(e->b, initial, v);
     return v;
@@ -314,7 +315,7 @@ static void declare_registers(struct emit *e)
         if (!e->written[reg] || e->constant[reg] || e->brief[reg])
             continue;
         if (e->common[reg]) {
-            e->var[reg] = e->other.u && e->other.var[reg] ? e->other.var[reg] : emit_uninitialised(e, type);
+            e->var[reg] = e->other.u && e->other.var[reg] ? e->other.var[reg] : without_value(e, type);
             continue;
         }
         if (jit_is_vector(e->u, reg))

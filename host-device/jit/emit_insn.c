@@ -180,7 +180,9 @@ static void keep_values(struct emit *e, struct kept *k)
     k->n = 0;
     for (unsigned i = 0; i < r.n_written; i++)
         if (e->brief[r.written[i]] && !is_kept(k, r.written[i])) {
-            memcpy(k->value[k->n], e->value[r.written[i]], sizeof k->value[0]);
+            memset(k->value[k->n], 0, sizeof k->value[0]);
+            if (e->set_in[r.written[i]] == e->stretch)
+                memcpy(k->value[k->n], e->value[r.written[i]], sizeof k->value[0]);
             k->reg[k->n++] = r.written[i];
         }
 }

@@ -112,6 +112,7 @@ static void *compile(const struct interp_kernel *k, const struct jit_uniform *u,
     e.var = take(&s, nregs, sizeof *e.var);
     e.value = take(&s, nregs, sizeof *e.value);
     e.common = take(&s, nregs, sizeof *e.common);
+    e.set_in = take(&s, nregs, sizeof *e.set_in);
     e.brief = take(&s, nregs, sizeof *e.brief);
     e.growth = take(&s, nregs, sizeof *e.growth);
     e.read = take(&s, nregs, sizeof *e.read);
