@@ -100,6 +100,22 @@ static bool add_place(struct interp_worker *w)
     return true;
 }
 
+static void touch(uint64_t address)
+{
+    volatile char *p = (volatile char *)(uintptr_t)address;
+
+    *p = *p;
+}
+
+/* Code reads and writes whole rows, and lanes of them that do not run may lie beside shared memory. Where nothing has ever been in a
+ * page it takes the CPU hundreds of cycles to find that it is not to touch it, each time. */
+static void touch_neighbours(const struct interp_worker *w, const struct block *b)
+{
+    touch(b->shared_base - 1);
+    if (b->local_base < w->scratch + w->mapped)
+        touch(b->local_base);
+}
+
 /* Make place i ready for blocks of this launch: its memory, its warps, and what they know that no block changes. */
 static bool prepare_place(struct interp_worker *w, unsigned i)
 {
@@ -127,6 +143,7 @@ static bool prepare_place(struct interp_worker *w, unsigned i)
     b->shared_base = w->scratch + base;
     b->local_base = b->shared_base + w->shared_bytes;
     b->busy = false;
+    touch_neighbours(w, b);
     for (unsigned n = 0; n < w->n_warps; n++) {
         struct warp *x = (struct warp *)((char *)b->memory + n * each);
 
