@@ -91,7 +91,8 @@ struct emit {
     struct emit_asked asked;
     struct emit_early early;
     uint32_t (*origin)[2];       /* by instruction: which one of its block last wrote operand 1's register, and 2's; JIT_NONE: none */
-    bool *read, *written;        /* by register: some instruction reads or writes it */
+    bool *read;                  /* by register: some instruction reads it */
+    uint8_t *written;            /* by register: how many instructions write it; 2: several */
     const struct ptx_insn **constant; /* by register: its one definition, where that moves an immediate there; else NULL */
     LLVMValueRef *waiting;       /* by block that is not whole: variable, the lanes that are to run there */
     LLVMBasicBlockRef *at;       /* by block */

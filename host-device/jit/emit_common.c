@@ -5,7 +5,6 @@
  * nothing is among them that takes longer than a product. */
 #include "jit/emit.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- Which instructions ---- */
@@ -67,8 +66,8 @@ static bool is_common(const struct emit *e, const struct ptx_insn *i)
 {
     int32_t reg = i->nops && i->ops[0].kind == PTX_OPERAND_REG ? i->ops[0].reg : -1;
 
-    if (reg < 0 || i->guard >= 0 || i->dst2.kind != PTX_OPERAND_NONE || !is_cheap(e, i) || !e->read[reg] || e->constant[reg] || !is_scalar(e, reg) ||
-        jit_test(e->flow->live_in, (uint32_t)reg))
+    if (reg < 0 || i->guard >= 0 || i->dst2.kind != PTX_OPERAND_NONE || !is_cheap(e, i) || !e->read[reg] || e->written[reg] > 1 || e->constant[reg] ||
+        !is_scalar(e, reg) || jit_test(e->flow->live_in, (uint32_t)reg))
         return false;
     for (unsigned k = 1; k < i->nops; k++)
         if (i->op != PTX_OP_ld && !is_common_source(e, &i->ops[k]))
@@ -76,39 +75,18 @@ static bool is_common(const struct emit *e, const struct ptx_insn *i)
     return true;
 }
 
-static void count_writes(const struct emit *e, uint8_t *writes)
-{
-    struct jit_regs r;
-
-    for (uint32_t b = 0; b < e->flow->n; b++)
-        for (uint32_t i = e->flow->blocks[b].first; i < e->flow->blocks[b].end; i++) {
-            jit_regs_of(&e->f->insns[i], &r);
-            for (unsigned k = 0; k < r.n_written; k++)
-                writes[r.written[k]] += writes[r.written[k]] < 2;
-        }
-}
-
 /* In this order what a value is made of comes before it: a definition that reaches every use is in a block before the use's. */
 void emit_find_common(struct emit *e)
 {
-    uint8_t *writes;
-
-    if (!e->takes_all)
-        return;
-    writes = calloc(e->f->nregs + 1, 1);
-    if (!writes)
-        emit_fail(e, "out of memory");
-    count_writes(e, writes);
-    for (uint32_t b = 0; b < e->flow->n; b++)
+    for (uint32_t b = 0; b < e->flow->n && e->takes_all; b++)
         for (uint32_t k = e->flow->blocks[b].first; k < e->flow->blocks[b].end; k++) {
             const struct ptx_insn *i = &e->f->insns[k];
 
-            if (is_common(e, i) && writes[i->ops[0].reg] == 1) {
+            if (is_common(e, i)) {
                 e->common[i->ops[0].reg] = true;
                 e->brief[i->ops[0].reg] = false;
             }
         }
-    free(writes);
 }
 
 /* ---- Their values ---- */

@@ -302,7 +302,7 @@ static void note_registers(struct emit *e)
                 int32_t reg = r.written[k];
 
                 e->constant[reg] = !e->written[reg] && is_constant(e, &e->f->insns[i], reg) ? &e->f->insns[i] : NULL;
-                e->written[reg] = true;
+                e->written[reg] += e->written[reg] < 2;
             }
         }
 }

@@ -60,25 +60,19 @@ static bool any_parks(const struct emit *e)
 /* ---- What is stored where it is computed ---- */
 
 /* By register, the block with its one definition, for all lanes; or JIT_NONE. */
-static void find_homes(struct emit *e, uint32_t *home)
+static void find_homes(const struct emit *e, uint32_t *home)
 {
     const struct jit_flow *w = e->flow;
-    bool *seen = calloc(e->f->nregs + 1, sizeof *seen);
     struct jit_regs r;
 
-    if (!seen)
-        emit_fail(e, "out of memory");
     for (uint32_t b = 0; b < w->n; b++)
         for (uint32_t i = w->blocks[b].first; i < w->blocks[b].end; i++) {
             bool all = e->f->insns[i].guard < 0 && jit_is_whole(e->u, b) && (!e->other.u || jit_is_whole(e->other.u, b));
 
             jit_regs_of(&e->f->insns[i], &r);
-            for (unsigned k = 0; k < r.n_written; k++) {
-                home[r.written[k]] = all && !seen[r.written[k]] ? b : JIT_NONE;
-                seen[r.written[k]] = true;
-            }
+            for (unsigned k = 0; k < r.n_written; k++)
+                home[r.written[k]] = all && e->written[r.written[k]] == 1 ? b : JIT_NONE;
         }
-    free(seen);
 }
 
 /* Those that live across a barrier in a loop without the definition. */
