@@ -83,6 +83,8 @@ struct emit {
     uint32_t stretch, *set_in;   /* of instructions that follow each other without a barrier; by register: in which it was written last.
                                     What was kept as a value in another one nobody wants, and it may not be there */
     bool *common;                /* by register: the same for all warps of a block, computed before the first (emit_common.c) */
+    bool before;                 /* what is emitted comes before any warp: operations have no frame there, */
+    bool left_out;               /* and an instruction that needs one has not been emitted */
     bool *brief;                 /* by register: it is kept as values (brief.h) */
     uint8_t *flushed;            /* by register: it never holds a subnormal f32 */
     uint8_t *raw;                /* by register: its variable may hold NaNs that are not the hardware's (flushed.h) */

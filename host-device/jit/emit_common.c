@@ -24,7 +24,7 @@ static bool is_cheap(const struct emit *e, const struct ptx_insn *i)
     switch (i->op) {
     case PTX_OP_ld:
         return i->vec <= 1 && i->ops[1].kind == PTX_OPERAND_MEM && i->ops[1].reg < 0 && s && s->space == PTX_SPACE_param &&
-               (uint32_t)i->ops[1].sym - e->f->first_param < e->f->nparams && ptx_type_bits[i->types[0]] >= 16;
+               (uint32_t)i->ops[1].sym - e->f->first_param < e->f->nparams && ptx_type_bits[i->types[0]] >= 16 && ptx_type_bits[i->types[0]] <= 64;
     case PTX_OP_mov: case PTX_OP_add: case PTX_OP_sub: case PTX_OP_mul: case PTX_OP_mad: case PTX_OP_shl: case PTX_OP_shr:
     case PTX_OP_and: case PTX_OP_or: case PTX_OP_xor: case PTX_OP_not: case PTX_OP_neg: case PTX_OP_min: case PTX_OP_max:
     case PTX_OP_cvt: case PTX_OP_cvta: case PTX_OP_setp: case PTX_OP_selp:
@@ -96,19 +96,22 @@ bool emit_is_common(const struct emit *e, const struct ptx_insn *i)
     return i->nops && i->ops[0].kind == PTX_OPERAND_REG && e->common[i->ops[0].reg];
 }
 
+/* What has no code of its own here is left to each warp, and with it all that is made of it. */
 void emit_common(struct emit *e)
 {
-    unsigned operations = e->operations;
-
+    e->before = true;
     e->block_mask = emit_i32(e, ~0u);
     for (uint32_t b = 0; b < e->flow->n; b++)
         for (uint32_t k = e->flow->blocks[b].first; k < e->flow->blocks[b].end; k++) {
             e->block = b;
             e->index = k;
             e->insn = &e->f->insns[k];
-            if (emit_is_common(e, e->insn))
+            if (!emit_is_common(e, e->insn))
+                continue;
+            e->left_out = !is_common(e, e->insn);
+            if (!e->left_out)
                 emit_insn(e);
+            e->common[e->insn->ops[0].reg] = !e->left_out;
         }
-    if (e->operations != operations)
-        emit_fail(e, "an integer instruction without code of its own");
+    e->before = false;
 }

@@ -238,6 +238,10 @@ void emit_insn(struct emit *e)
     if ((jit_is_meeting(e->insn) || (emit_calls_function(e) && jit_call_meets(e->flow))) && (!jit_is_whole(e->u, e->block) || (e->guard && LLVMTypeOf(e->guard) != e->i1)))
         check_meeting(e);
     if (!emit_each_row(e)) {
+        if (e->before) {
+            e->left_out = true;
+            return;
+        }
         if (e->lists_operations)
             fprintf(stderr, "line %u: %s is left to its operation\n", e->insn->line, ptx_op_names[e->insn->op]);
         operation_each_row(e, pure ? emit_i32(e, ~0u) : e->mask);
