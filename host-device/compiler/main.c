@@ -183,6 +183,7 @@ static void reap(struct job *j)
 
 static void start(struct job *j)
 {
+    pid_t self = getpid();
     int ends[2];
 
     j->file = code_memfd();
@@ -199,6 +200,8 @@ static void start(struct job *j)
         if (dup2(ends[1], 0) || dup2(j->file, 1) != 1 || close_range(3, ~0u, 0))
             _exit(2);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != self) /* it had died before that was said */
+            _exit(2);
         compile_child(j->request->data, j->request->len, 1);
     }
     close(ends[1]);
