@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What all warps of a block compute alike: parameters, the block's number, and integers that are made of these. Code that takes one
  * warp after another computes them once, before the first; they live on in the CPU's registers or on the stack, and no barrier has
- * to keep them for anybody. Where a kernel would come to them only by some of its ways they are computed for nothing, which is why
- * nothing is among them that takes longer than a product. */
+ * to keep them for anybody. Not floats: these are mostly wanted in all lanes, as vectors, which no call lets live. Where a kernel
+ * would come to them only by some of its ways they are computed for nothing, which is why nothing is among them that takes longer
+ * than a product. */
 #include "jit/emit.h"
 
 #include <string.h>
@@ -24,7 +25,7 @@ static bool is_cheap(const struct emit *e, const struct ptx_insn *i)
     switch (i->op) {
     case PTX_OP_ld:
         return i->vec <= 1 && i->ops[1].kind == PTX_OPERAND_MEM && i->ops[1].reg < 0 && s && s->space == PTX_SPACE_param &&
-               (uint32_t)i->ops[1].sym - e->f->first_param < e->f->nparams && ptx_type_bits[i->types[0]] >= 16 && ptx_type_bits[i->types[0]] <= 64;
+               (uint32_t)i->ops[1].sym - e->f->first_param < e->f->nparams && is_integer(i);
     case PTX_OP_mov: case PTX_OP_add: case PTX_OP_sub: case PTX_OP_mul: case PTX_OP_mad: case PTX_OP_shl: case PTX_OP_shr:
     case PTX_OP_and: case PTX_OP_or: case PTX_OP_xor: case PTX_OP_not: case PTX_OP_neg: case PTX_OP_min: case PTX_OP_max:
     case PTX_OP_cvt: case PTX_OP_cvta: case PTX_OP_setp: case PTX_OP_selp:
