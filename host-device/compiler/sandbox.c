@@ -23,8 +23,8 @@ static const int of_both[] = {
 
 static const int of_parent[] = {
     SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(memfd_create), SCMP_SYS(ftruncate),
-    SCMP_SYS(pread64), SCMP_SYS(pwrite64), SCMP_SYS(pipe2), SCMP_SYS(wait4), SCMP_SYS(kill), SCMP_SYS(getppid), SCMP_SYS(dup2), SCMP_SYS(dup3),
-    SCMP_SYS(close_range), SCMP_SYS(prlimit64), SCMP_SYS(setrlimit), SCMP_SYS(seccomp),
+    SCMP_SYS(pread64), SCMP_SYS(pwrite64), SCMP_SYS(pipe2), SCMP_SYS(wait4), SCMP_SYS(kill), SCMP_SYS(getppid),
+    SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(close_range), SCMP_SYS(prlimit64), SCMP_SYS(setrlimit), SCMP_SYS(seccomp),
 };
 
 #define NOBODY 65534

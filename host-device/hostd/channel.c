@@ -223,8 +223,8 @@ static gboolean closed_later(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* Name the process that leaves work behind, under way or not yet taken: killed in mid-launch, most often. What the control page says is the guest's word,
- * good enough for a log. */
+/* Name the process that leaves work behind, under way or not yet taken: killed in mid-launch, most often. What the control page
+ * says is the guest's word, good enough for a log. */
 static void warn_at_work(const struct channel *c)
 {
     struct vgpu_control ctl;

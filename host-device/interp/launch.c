@@ -100,11 +100,10 @@ static bool add_place(struct interp_worker *w)
     return true;
 }
 
+/* What is there stays, whoever writes to it meanwhile: it may be the memory of another resident block. */
 static void touch(uint64_t address)
 {
-    volatile char *p = (volatile char *)(uintptr_t)address;
-
-    *p = *p;
+    __atomic_fetch_or((char *)(uintptr_t)address, 0, __ATOMIC_RELAXED);
 }
 
 /* Code reads and writes whole rows, and lanes of them that do not run may lie beside shared memory. Where nothing has ever been in a

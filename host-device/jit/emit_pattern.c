@@ -407,13 +407,13 @@ static void note(struct emit *e, const struct access *a, const struct places *p)
 static V is_good(struct emit *e, const struct access *a, const struct places *p)
 {
     unsigned rows = VG_WARP / p->lanes;
-    V good = NULL, one = p->low[0];
+    V good = NULL, first = p->low[0], low, one;
 
-    for (unsigned r = 1; r < rows && access_is_window(a); r++)
-        one = LLVMBuildOr(e->b, one, p->low[r], "");
-    for (unsigned r = 0; r < (access_is_window(a) ? 1 : rows); r++) {
-        V low = r ? p->low[r] : one;
-
+    if (access_is_window(a))
+        for (; rows > 1; rows--)
+            first = LLVMBuildOr(e->b, first, p->low[rows - 1], "");
+    for (unsigned r = 0; r < rows; r++) {
+        low = r ? p->low[r] : first;
         one = access_fits(e, a, low, p->span[r]);
         good = good ? LLVMBuildAnd(e->b, good, one, "") : one;
         if (alignment(a) != ALIGNED)
