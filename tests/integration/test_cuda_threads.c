@@ -78,8 +78,10 @@ static void *work(void *arg)
 
     job->failed += cuCtxSetCurrent(context) != 0;
     job->failed += cuStreamCreate(&stream, 1) != 0;
+    /* Stream 2 is the thread's own, a blocking one: it never captures here (rounds 0, 5, ..), since another thread's synchronous
+     * copy during that is an error (906) and ends the capture (test_cuda_graph). */
     for (int i = 0; i < ROUNDS; i++)
-        job->failed += round_of(job, i, i % 4 == 3 ? (CUstream)2 : stream);
+        job->failed += round_of(job, i, i % 4 == 3 && i % 5 ? (CUstream)2 : stream);
     job->failed += cuStreamDestroy_v2(stream) != 0;
     return NULL;
 }
