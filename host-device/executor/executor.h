@@ -84,6 +84,7 @@ struct vgx {
     GArray *mappings;           /* struct vgx_mapping, sorted by va, disjoint */
     struct vgx_mapping unmapped[16]; /* the last ones, in a ring: what is touched after it was freed */
     unsigned n_unmapped;
+    uint8_t *large;             /* for each granule of the heap: it is one large page, or was refused */
     unsigned large_refused;     /* how often the host had no large page */
     GHashTable *modules;        /* handle -> struct vgx_module */
     GHashTable *functions;      /* handle -> struct vgx_function */
@@ -116,8 +117,13 @@ bool vgx_is_device_range(uint64_t va, uint64_t n);
 /* True when every byte of [va, va + n) is mapped now, which only this thread can change. Module images count. */
 bool vgx_range_mapped(struct vgx *x, uint64_t va, uint64_t n);
 
-/* [va, va + n) is about to be written. */
+/* [va, va + n) is about to be written; 'threads' threads with these parameters are about to run. */
+bool vgx_pages_init(struct vgx *x);
 void vgx_pages_expect(struct vgx *x, uint64_t va, uint64_t n);
+void vgx_pages_expect_launch(struct vgx *x, const void *params, size_t size, uint64_t threads);
+
+/* Whole granules, no longer mapped. */
+void vgx_pages_forget(struct vgx *x, uint64_t va, uint64_t n);
 
 /* Words for what a bad device address is near to; their length, 0 when there is nothing to say. */
 size_t vgx_tell_near(struct vgx *x, uint64_t va, char *text, size_t room);

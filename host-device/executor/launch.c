@@ -27,6 +27,15 @@ static bool dims_ok(const struct vgpu_cmd_launch *c)
     return threads <= MAX_THREADS && c->block[2] <= 64;
 }
 
+static uint64_t threads_of(const struct vgpu_cmd_launch *c)
+{
+    uint64_t threads = 1;
+
+    for (int i = 0; i < 3; i++)
+        threads *= (uint64_t)c->grid[i] * c->block[i];
+    return threads;
+}
+
 static bool prepare(struct vgx *x, struct vgx_function *f, struct ptx_error *err)
 {
     if (!f->kernel)
@@ -107,6 +116,7 @@ uint32_t vgx_cmd_launch(void *executor, const struct vgpu_cmd_launch *c, const v
     if ((x->heap_used || ptx_find_function(f->module->ptx, "malloc")) && !give_heap(x, &launch))
         return vgx_fail(x, CU_OUT_OF_MEMORY, "no memory for the heap of kernels");
 
+    vgx_pages_expect_launch(x, tail, f->ptx->param_size, threads_of(c));
     vgx_engine_begin(&f->engine, f->kernel, f->ptx->name, &launch);
     start = seconds();
     launch.cancel = vgx_watchdog_begin();

@@ -16,7 +16,7 @@ bool vgx_memory_init(struct vgx *x)
 {
     x->extents = g_array_new(FALSE, FALSE, sizeof(struct vgx_extent));
     x->mappings = g_array_new(FALSE, FALSE, sizeof(struct vgx_mapping));
-    return window_reserve();
+    return vgx_pages_init(x) && window_reserve();
 }
 
 static bool is_multiple(uint64_t n, uint64_t unit)
@@ -152,6 +152,7 @@ uint32_t vgx_cmd_mem_unmap(void *executor, const struct vgpu_cmd_mem_unmap *c)
     if (!window_unmap(c->va, c->size))
         return vgx_fail(x, CU_UNKNOWN, "cannot unmap device memory: %s", g_strerror(errno));
     vgx_note_unmapped(x, c->va, c->size);
+    vgx_pages_forget(x, c->va, c->size);
     while (at < x->mappings->len) {
         struct vgx_mapping m = g_array_index(x->mappings, struct vgx_mapping, at);
         struct vgx_mapping left = { m.va, c->va > m.va ? c->va - m.va : 0, m.offset };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Memory that a client is about to fill becomes large pages, where the host has them, and keeps what is in it. */
+/* Memory that a client or its kernels are about to fill becomes large pages, where the host has them, and keeps what is in it. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -65,39 +66,60 @@ static bool host_has_large_pages(void)
     return has;
 }
 
-/* Some bytes are there already. Of the last granule too little is to be written to be worth it. */
-static void test_expect(bool has)
+/* Send a command and wait for its end; its status. */
+static uint32_t call(struct raw *r, uint16_t command, const void *fixed, size_t n, void *reply, size_t n_reply)
+{
+    return raw_wait(r, raw_send(r, command, fixed, n, NULL, 0)) ? raw_reply(r, reply, n_reply) : 0xdead;
+}
+
+static uint32_t sync_ring(struct raw *r)
+{
+    return call(r, VGPU_CMD_SYNC, NULL, 0, NULL, 0);
+}
+
+/* A client with an extent at VA, and the first SIZE bytes of that as this process sees them; NULL when there is none. */
+static uint8_t *open_memory(struct raw *r, struct vgpu_cmd_mem_map *map)
 {
     struct vgpu_cmd_grant grant = { .size = VGPU_EXTENT };
     struct vgpu_reply_grant extent = { 0 };
-    struct vgpu_cmd_mem_map map = { .va = VA, .size = VGPU_EXTENT };
+
+    if (!raw_open(r, path) || call(r, VGPU_CMD_GRANT, &grant, sizeof(grant), &extent, sizeof(extent)))
+        return NULL;
+    *map = (struct vgpu_cmd_mem_map){ .va = VA, .size = VGPU_EXTENT, .offset = extent.offset };
+    raw_send(r, VGPU_CMD_MEM_MAP, map, sizeof(*map), NULL, 0);
+    return sync_ring(r) ? NULL : map_file(r->bar2_fd, extent.offset);
+}
+
+static void is_large(bool has, unsigned granules, const char *which)
+{
+    if (has)
+        is_u64(large() / 1024 * VGPU_MIB, granules * VGPU_GRANULE, "in large pages: %s", which);
+    else
+        skip(1, "this host makes no large pages of shared memory");
+}
+
+/* Some bytes are there already. Of the last granule too little is to be written to be worth it. */
+static void test_expect(bool has)
+{
     struct vgpu_cmd_mem_expect expect = { VA + VGPU_GRANULE / 2, SIZE - VGPU_GRANULE / 2 - VGPU_GRANULE + 4096 };
     struct vgpu_cmd_fill fill = { .dst = VA, .count = VGPU_GRANULE / 4, .height = 1, .value = 0x01020304, .width = 4 };
-    bool right = true;
-    uint8_t *p;
+    struct vgpu_cmd_mem_map map;
     struct raw r;
+    uint8_t *p = open_memory(&r, &map);
+    bool right = true;
 
-    if (!ok(raw_open(&r, path) && raw_wait(&r, raw_send(&r, VGPU_CMD_GRANT, &grant, sizeof(grant), NULL, 0)) &&
-            !raw_reply(&r, &extent, sizeof(extent)), "a client with memory"))
-        return;
-    map.offset = extent.offset;
-    raw_send(&r, VGPU_CMD_MEM_MAP, &map, sizeof(map), NULL, 0);
-    p = map_file(r.bar2_fd, extent.offset);
-    if (!ok(raw_wait(&r, raw_send(&r, VGPU_CMD_SYNC, NULL, 0, NULL, 0)) && p, "which it sees, too"))
+    if (!ok(p, "a client with memory, which it sees, too"))
         return;
     for (uint32_t at = 0; at < SIZE; at += 70000)
         p[at] = (uint8_t)(at % 251);
     raw_send(&r, VGPU_CMD_MEM_EXPECT, &expect, sizeof(expect), NULL, 0);
-    ok(raw_wait(&r, raw_send(&r, VGPU_CMD_SYNC, NULL, 0, NULL, 0)) && !raw_reply(&r, NULL, 0), "it is about to write most of 6 MiB");
+    is_u64(sync_ring(&r), 0, "it is about to write most of 6 MiB");
     for (uint32_t at = 0; at < SIZE; at++)
         right = right && p[at] == (at % 70000 ? 0 : (uint8_t)(at % 251));
     ok(right, "what was there is there still");
-    if (has)
-        is_u64(large() * 1024, SIZE - VGPU_GRANULE, "all but the granule of which it only writes a page is in large pages");
-    else
-        skip(1, "this host makes no large pages of shared memory");
+    is_large(has, 3, "all but the granule of which it only writes a page");
     raw_send(&r, VGPU_CMD_FILL, &fill, sizeof(fill), NULL, 0);
-    ok(raw_wait(&r, raw_send(&r, VGPU_CMD_SYNC, NULL, 0, NULL, 0)) && !raw_reply(&r, NULL, 0), "a granule is filled");
+    is_u64(sync_ring(&r), 0, "a granule is filled");
     right = true;
     for (uint32_t at = 0; at < VGPU_GRANULE; at++)
         right = right && p[at] == 4 - at % 4;
@@ -106,14 +128,91 @@ static void test_expect(bool has)
     raw_close(&r);
 }
 
+/* Every thread stores its number, 16 bytes from the next one's. */
+static const char kernel[] =
+    ".version 8.0\n.target sm_50\n.address_size 64\n"
+    ".visible .entry number(.param .u32 small, .param .u64 out, .param .u64 unused)\n{\n"
+    ".reg .u64 %p; .reg .u32 %i, %n, %t;\n"
+    "ld.param.u64 %p, [out]; mov.u32 %i, %ctaid.x; mov.u32 %n, %ntid.x; mov.u32 %t, %tid.x;\n"
+    "mad.lo.u32 %i, %i, %n, %t; mad.wide.u32 %p, %i, 16, %p; st.global.u32 [%p], %i; ret;\n}\n";
+
+struct params {
+    uint32_t small, pad;
+    uint64_t out, unused;
+};
+
+static uint32_t launch(struct raw *r, uint32_t threads, uint64_t out, uint64_t unused)
+{
+    struct vgpu_cmd_launch launch = { .function = 2, .grid = { threads / 256, 1, 1 }, .block = { 256, 1, 1 }, .cluster = { 1, 1, 1 } };
+    struct params params = { 7, 0, out, unused };
+
+    raw_send(r, VGPU_CMD_LAUNCH, &launch, sizeof(launch), &params, sizeof(params));
+    return sync_ring(r);
+}
+
+static bool numbered(const uint8_t *p, uint32_t threads)
+{
+    for (uint32_t i = 0; i < threads; i++)
+        for (uint32_t at = 0, word; at < 16; at += 4) {
+            memcpy(&word, p + (uint64_t)i * 16 + at, 4);
+            if (word != (at ? 0 : i))
+                return false;
+        }
+    return true;
+}
+
+static void test_launch(bool has)
+{
+    struct vgpu_cmd_module_data data = { .module = 1, .total = sizeof(kernel), .size = sizeof(kernel) };
+    struct vgpu_cmd_module_load load = { .module = 1, .cc = 90 };
+    struct vgpu_cmd_function_get get = { .module = 1, .function = 2 };
+    enum { THREADS = 2 * VGPU_GRANULE / 16 };
+    struct vgpu_cmd_mem_map map;
+    struct raw r;
+    uint8_t *p = open_memory(&r, &map);
+
+    if (!ok(p, "a client with memory and a kernel"))
+        return;
+    memcpy(r.base + VGPU_STAGING_OFFSET, kernel, sizeof(kernel));
+    raw_send(&r, VGPU_CMD_MODULE_DATA, &data, sizeof(data), NULL, 0);
+    is_u64(call(&r, VGPU_CMD_MODULE_LOAD, &load, sizeof(load), NULL, 0), 0, "which is loaded");
+    raw_send(&r, VGPU_CMD_FUNCTION_GET, &get, sizeof(get), "number", 6);
+    is_u64(launch(&r, THREADS, VA, 0), 0, "the kernel fills two granules");
+    ok(numbered(p, THREADS), "with its numbers");
+    is_large(has, 2, "these");
+    is_u64(launch(&r, 256, VA + 2 * VGPU_GRANULE, 0), 0, "few threads");
+    ok(numbered(p + 2 * VGPU_GRANULE, 256), "write their numbers");
+    is_large(has, 2, "not what so few threads write to");
+
+    is_u64(launch(&r, THREADS, VA, VA + VGPU_EXTENT - VGPU_GRANULE), 0, "an address that most threads cannot use");
+    is_u64(launch(&r, THREADS, VA, VA + 4 * VGPU_EXTENT), 0, "one that nobody can");
+    is_u64(launch(&r, THREADS, VA, VGPU_SCRATCH_BASE - 1), 0, "and the heap's last");
+    ok(numbered(p, THREADS), "are not looked at");
+
+    munmap(p, SIZE);
+    raw_send(&r, VGPU_CMD_MEM_UNMAP, &(struct vgpu_cmd_mem_unmap){ VA, VGPU_EXTENT }, sizeof(struct vgpu_cmd_mem_unmap), NULL, 0);
+    raw_send(&r, VGPU_CMD_MEM_DISCARD, &(struct vgpu_cmd_mem_discard){ map.offset, VGPU_EXTENT }, sizeof(struct vgpu_cmd_mem_discard),
+             NULL, 0);
+    raw_send(&r, VGPU_CMD_MEM_MAP, &map, sizeof(map), NULL, 0);
+    is_u64(launch(&r, THREADS, VA, 0), 0, "the same in memory given back and taken again");
+    p = map_file(r.bar2_fd, map.offset);
+    ok(p && numbered(p, THREADS), "has its numbers");
+    is_large(has, 2, "it, too");
+    munmap(p, SIZE);
+    raw_close(&r);
+}
+
 int main(int argc, char **argv)
 {
     pid_t hostd;
+    bool has;
 
     if (argc < 2)
         return 2;
     hostd = raw_begin(argv[1], path);
-    test_expect(host_has_large_pages());
+    has = host_has_large_pages();
+    test_expect(has);
+    test_launch(has);
     ok(raw_end(hostd, path), "hostd ends when asked, and removes its socket");
     return tap_done();
 }
