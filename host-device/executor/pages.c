@@ -56,10 +56,9 @@ void vgx_pages_expect(struct vgx *x, uint64_t va, uint64_t n)
 {
     uint64_t at = va - va % VGPU_GRANULE, end = va + n, from;
 
-    if (n < VGPU_GRANULE / SHARE || !window_contains(va, n) || va < VGPU_HEAP_BASE || end > VGPU_SCRATCH_BASE ||
-        x->large_refused == REFUSALS)
+    if (n < VGPU_GRANULE / SHARE || !window_contains(va, n) || va < VGPU_HEAP_BASE || end > VGPU_SCRATCH_BASE)
         return;
-    while (at < end && vgx_range_mapped(x, at, 1)) {
+    while (at < end && x->large_refused < REFUSALS && vgx_range_mapped(x, at, 1)) {
         for (from = at; at < end && worth_it(x, at, va, end) && vgx_range_mapped(x, at, 1);)
             at += VGPU_GRANULE;
         if (at > from)

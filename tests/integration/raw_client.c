@@ -153,6 +153,17 @@ uint64_t raw_send(struct raw *r, uint16_t command, const void *fixed, size_t n, 
     return ++r->seq;
 }
 
+uint32_t raw_call(struct raw *r, uint16_t command, const void *fixed, size_t n, const void *tail, size_t n_tail, void *reply,
+                  size_t n_reply)
+{
+    return raw_wait(r, raw_send(r, command, fixed, n, tail, n_tail)) ? raw_reply(r, reply, n_reply) : 0xdead;
+}
+
+uint32_t raw_sync(struct raw *r)
+{
+    return raw_call(r, VGPU_CMD_SYNC, NULL, 0, NULL, 0, NULL, 0);
+}
+
 uint32_t raw_state(const struct raw *r)
 {
     return r->bar0[(VGPU_REG_CHANNEL_STATE + 4 * r->channel) / 4];

@@ -38,6 +38,10 @@ void raw_publish(struct raw *r, const void *bytes, size_t n);
 bool raw_wait(struct raw *r, uint64_t seq);
 /* The reply's status after raw_wait(); its struct in *reply when given. */
 uint32_t raw_reply(struct raw *r, void *reply, size_t n);
+/* Send one command and wait: its status, and its reply's struct in *reply when given. raw_sync: all before is done, too. */
+uint32_t raw_call(struct raw *r, uint16_t command, const void *fixed, size_t n, const void *tail, size_t n_tail, void *reply,
+                  size_t n_reply);
+uint32_t raw_sync(struct raw *r);
 uint32_t raw_state(const struct raw *r);
 /* Wait until a register reads a value. */
 bool raw_wait_register(const struct raw *r, uint32_t reg, uint32_t value);

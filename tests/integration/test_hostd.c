@@ -25,18 +25,6 @@ static const char kernel[] =
     "add.u32 %v, %v, %t; mad.wide.u32 %p, %t, 4, %p; st.global.u32 [%p], %v; ret;\n}\n"
     ".visible .entry forever()\n{\nL: bra L;\n}\n";
 
-/* Send a sync command and give its status. */
-static uint32_t call(struct raw *r, uint16_t command, const void *fixed, size_t n, const void *tail, size_t n_tail, void *reply,
-                     size_t n_reply)
-{
-    return raw_wait(r, raw_send(r, command, fixed, n, tail, n_tail)) ? raw_reply(r, reply, n_reply) : 0xdead;
-}
-
-static uint32_t sync_ring(struct raw *r)
-{
-    return call(r, VGPU_CMD_SYNC, NULL, 0, NULL, 0, NULL, 0);
-}
-
 static bool load_kernel(struct raw *r, const char *image, size_t n)
 {
     struct vgpu_cmd_module_data data = { .module = 1, .total = n, .size = n };
@@ -44,14 +32,14 @@ static bool load_kernel(struct raw *r, const char *image, size_t n)
 
     memcpy(r->base + VGPU_STAGING_OFFSET, image, n);
     raw_send(r, VGPU_CMD_MODULE_DATA, &data, sizeof(data), NULL, 0);
-    return call(r, VGPU_CMD_MODULE_LOAD, &load, sizeof(load), NULL, 0, NULL, 0) == 0;
+    return raw_call(r, VGPU_CMD_MODULE_LOAD, &load, sizeof(load), NULL, 0, NULL, 0) == 0;
 }
 
 static uint32_t get_function(struct raw *r, const char *name, uint64_t handle, struct vgpu_reply_function_get *reply)
 {
     struct vgpu_cmd_function_get get = { .module = 1, .function = handle };
 
-    return call(r, VGPU_CMD_FUNCTION_GET, &get, sizeof(get), name, strlen(name), reply, sizeof(*reply));
+    return raw_call(r, VGPU_CMD_FUNCTION_GET, &get, sizeof(get), name, strlen(name), reply, sizeof(*reply));
 }
 
 /* Memory of our own at VA. */
@@ -60,11 +48,11 @@ static bool map_memory(struct raw *r, struct vgpu_reply_grant *extent)
     struct vgpu_cmd_grant grant = { .size = VGPU_EXTENT };
     struct vgpu_cmd_mem_map map = { .va = VA, .size = VGPU_EXTENT };
 
-    if (call(r, VGPU_CMD_GRANT, &grant, sizeof(grant), NULL, 0, extent, sizeof(*extent)))
+    if (raw_call(r, VGPU_CMD_GRANT, &grant, sizeof(grant), NULL, 0, extent, sizeof(*extent)))
         return false;
     map.offset = extent->offset;
     raw_send(r, VGPU_CMD_MEM_MAP, &map, sizeof(map), NULL, 0);
-    return sync_ring(r) == 0;
+    return raw_sync(r) == 0;
 }
 
 static void test_honest_client(void)
@@ -91,19 +79,19 @@ static void test_honest_client(void)
     is_u64(get_function(&r, "store", 2, &function), 0, "a function is found");
     is_u64(function.param_size, 12, "its parameters have 12 bytes");
     is_u64(get_function(&r, "absent", 3, &function), 500, "an unknown function is not found");
-    is_u64(call(&r, VGPU_CMD_GLOBAL_GET, &global, sizeof(global), "counter", 7, &where, sizeof(where)), 0, "a variable is found");
+    is_u64(raw_call(&r, VGPU_CMD_GLOBAL_GET, &global, sizeof(global), "counter", 7, &where, sizeof(where)), 0, "a variable is found");
     is_u64(where.size, 4, "it has 4 bytes");
     raw_send(&r, VGPU_CMD_FILL, &fill, sizeof(fill), NULL, 0);
     raw_send(&r, VGPU_CMD_LAUNCH, &launch, sizeof(launch), &params, 12);
     raw_send(&r, VGPU_CMD_COPY, &copy, sizeof(copy), NULL, 0);
-    is_u64(sync_ring(&r), 0, "fill, launch and copy run");
+    is_u64(raw_sync(&r), 0, "fill, launch and copy run");
     seen = mmap(NULL, VGPU_EXTENT, PROT_READ, MAP_SHARED, r.bar2_fd, (off_t)extent.offset);
     for (uint32_t i = 0; i < 64; i++)
         right = right && seen[1024 + i] == 1000 + i;
     ok(right, "the kernel's results were copied and are seen in BAR2");
     for (int i = 0; i < 5000; i++)
-        raw_send(&r, VGPU_CMD_NOP, NULL, 0, NULL, 0), i % 500 || sync_ring(&r);
-    is_u64(sync_ring(&r), 0, "the ring wraps many times");
+        raw_send(&r, VGPU_CMD_NOP, NULL, 0, NULL, 0), i % 500 || raw_sync(&r);
+    is_u64(raw_sync(&r), 0, "the ring wraps many times");
 
     raw_close(&r);
     ok(raw_open(&r, path) && raw_wait_register(&r, VGPU_REG_MEM_GRANTED_MIB, 0), "a closed client's memory is returned");
@@ -219,7 +207,7 @@ static void test_lies(void)
             continue;
         }
         raw_send(&r, lies[i].command, &lies[i].map, n, NULL, 0);
-        is_u64(sync_ring(&r), lies[i].status, "a client that %s: later calls fail with %u", lies[i].name, lies[i].status);
+        is_u64(raw_sync(&r), lies[i].status, "a client that %s: later calls fail with %u", lies[i].name, lies[i].status);
         is_u64(r.control->status, lies[i].status, "  its context is lost with that");
         ok(r.control->message[0], "  and a message says why: %.100s", r.control->message);
         raw_close(&r);
@@ -243,7 +231,7 @@ static void test_misaligned(void)
             continue;
         }
         raw_send(&r, VGPU_CMD_BLAS_GEMM, &gemm, sizeof(gemm), NULL, 0);
-        is_u64(sync_ring(&r), which ? 716 : 0, "a product of halves, %s misaligned", names[which]);
+        is_u64(raw_sync(&r), which ? 716 : 0, "a product of halves, %s misaligned", names[which]);
         raw_close(&r);
     }
 }
@@ -281,17 +269,17 @@ static void test_placing(void)
             continue;
         }
         raw_send(&r, VGPU_CMD_MODULE_PLACE, &modules[i].place, sizeof(modules[i].place), NULL, 0);
-        is_u64(sync_ring(&r), modules[i].status, "a module placed %s", modules[i].name);
+        is_u64(raw_sync(&r), modules[i].status, "a module placed %s", modules[i].name);
         if (i + 1 < sizeof(modules) / sizeof(*modules))
             raw_close(&r);
     }
     for (size_t i = 0; i < sizeof(heaps) / sizeof(*heaps); i++) {
         struct vgpu_cmd_heap_place heap = { heaps[i].va, heaps[i].size };
 
-        is_u64(call(&r, VGPU_CMD_HEAP_PLACE, &heap, sizeof(heap), NULL, 0, NULL, 0), heaps[i].status, "a heap that is %s", heaps[i].name);
+        is_u64(raw_call(&r, VGPU_CMD_HEAP_PLACE, &heap, sizeof(heap), NULL, 0, NULL, 0), heaps[i].status, "a heap that is %s", heaps[i].name);
     }
-    is_u64(call(&r, VGPU_CMD_STACK_SIZE, &stack, sizeof(stack), NULL, 0, NULL, 0), 1, "a stack of 4 GiB");
-    is_u64(sync_ring(&r), 0, "and the client goes on");
+    is_u64(raw_call(&r, VGPU_CMD_STACK_SIZE, &stack, sizeof(stack), NULL, 0, NULL, 0), 1, "a stack of 4 GiB");
+    is_u64(raw_sync(&r), 0, "and the client goes on");
     raw_close(&r);
 }
 
@@ -334,7 +322,7 @@ static void test_broken_rings(void)
     struct raw r;
     raw_open(&r, path);
     raw_send(&r, 0x7fff, NULL, 0, NULL, 0);
-    is_u64(sync_ring(&r), 801, "an unknown command is not supported");
+    is_u64(raw_sync(&r), 801, "an unknown command is not supported");
     raw_close(&r);
 }
 
@@ -438,12 +426,12 @@ static void test_quota(const char *hostd)
     pid = raw_start_hostd(hostd, other, extra);
     raw_open(&r, other);
     raw_open(&s, other);
-    is_u64(call(&r, VGPU_CMD_GRANT, &grant, sizeof(grant), NULL, 0, &extent, sizeof(extent)), 0, "128 MiB of a quota of 192");
-    is_u64(call(&s, VGPU_CMD_GRANT, &grant, sizeof(grant), NULL, 0, &extent, sizeof(extent)), 2, "another 128 are out of memory");
-    is_u64(sync_ring(&s), 0, "which does not lose the context");
+    is_u64(raw_call(&r, VGPU_CMD_GRANT, &grant, sizeof(grant), NULL, 0, &extent, sizeof(extent)), 0, "128 MiB of a quota of 192");
+    is_u64(raw_call(&s, VGPU_CMD_GRANT, &grant, sizeof(grant), NULL, 0, &extent, sizeof(extent)), 2, "another 128 are out of memory");
+    is_u64(raw_sync(&s), 0, "which does not lose the context");
     raw_close(&r);
     ok(raw_wait_register(&s, VGPU_REG_MEM_GRANTED_MIB, 0), "the first client's end frees its 128");
-    is_u64(call(&s, VGPU_CMD_GRANT, &grant, sizeof(grant), NULL, 0, &extent, sizeof(extent)), 0, "then the second gets them");
+    is_u64(raw_call(&s, VGPU_CMD_GRANT, &grant, sizeof(grant), NULL, 0, &extent, sizeof(extent)), 0, "then the second gets them");
     raw_close(&s);
     kill(pid, SIGTERM);
     waitpid(pid, NULL, 0);

@@ -66,28 +66,17 @@ static bool host_has_large_pages(void)
     return has;
 }
 
-/* Send a command and wait for its end; its status. */
-static uint32_t call(struct raw *r, uint16_t command, const void *fixed, size_t n, void *reply, size_t n_reply)
-{
-    return raw_wait(r, raw_send(r, command, fixed, n, NULL, 0)) ? raw_reply(r, reply, n_reply) : 0xdead;
-}
-
-static uint32_t sync_ring(struct raw *r)
-{
-    return call(r, VGPU_CMD_SYNC, NULL, 0, NULL, 0);
-}
-
 /* A client with an extent at VA, and the first SIZE bytes of that as this process sees them; NULL when there is none. */
 static uint8_t *open_memory(struct raw *r, struct vgpu_cmd_mem_map *map)
 {
     struct vgpu_cmd_grant grant = { .size = VGPU_EXTENT };
     struct vgpu_reply_grant extent = { 0 };
 
-    if (!raw_open(r, path) || call(r, VGPU_CMD_GRANT, &grant, sizeof(grant), &extent, sizeof(extent)))
+    if (!raw_open(r, path) || raw_call(r, VGPU_CMD_GRANT, &grant, sizeof(grant), NULL, 0, &extent, sizeof(extent)))
         return NULL;
     *map = (struct vgpu_cmd_mem_map){ .va = VA, .size = VGPU_EXTENT, .offset = extent.offset };
     raw_send(r, VGPU_CMD_MEM_MAP, map, sizeof(*map), NULL, 0);
-    return sync_ring(r) ? NULL : map_file(r->bar2_fd, extent.offset);
+    return raw_sync(r) ? NULL : map_file(r->bar2_fd, extent.offset);
 }
 
 static void is_large(bool has, unsigned granules, const char *which)
@@ -113,13 +102,13 @@ static void test_expect(bool has)
     for (uint32_t at = 0; at < SIZE; at += 70000)
         p[at] = (uint8_t)(at % 251);
     raw_send(&r, VGPU_CMD_MEM_EXPECT, &expect, sizeof(expect), NULL, 0);
-    is_u64(sync_ring(&r), 0, "it is about to write most of 6 MiB");
+    is_u64(raw_sync(&r), 0, "it is about to write most of 6 MiB");
     for (uint32_t at = 0; at < SIZE; at++)
         right = right && p[at] == (at % 70000 ? 0 : (uint8_t)(at % 251));
     ok(right, "what was there is there still");
     is_large(has, 3, "all but the granule of which it only writes a page");
     raw_send(&r, VGPU_CMD_FILL, &fill, sizeof(fill), NULL, 0);
-    is_u64(sync_ring(&r), 0, "a granule is filled");
+    is_u64(raw_sync(&r), 0, "a granule is filled");
     right = true;
     for (uint32_t at = 0; at < VGPU_GRANULE; at++)
         right = right && p[at] == 4 - at % 4;
@@ -147,7 +136,7 @@ static uint32_t launch(struct raw *r, uint32_t threads, uint64_t out, uint64_t u
     struct params params = { 7, 0, out, unused };
 
     raw_send(r, VGPU_CMD_LAUNCH, &launch, sizeof(launch), &params, sizeof(params));
-    return sync_ring(r);
+    return raw_sync(r);
 }
 
 static bool numbered(const uint8_t *p, uint32_t threads)
@@ -175,7 +164,7 @@ static void test_launch(bool has)
         return;
     memcpy(r.base + VGPU_STAGING_OFFSET, kernel, sizeof(kernel));
     raw_send(&r, VGPU_CMD_MODULE_DATA, &data, sizeof(data), NULL, 0);
-    is_u64(call(&r, VGPU_CMD_MODULE_LOAD, &load, sizeof(load), NULL, 0), 0, "which is loaded");
+    is_u64(raw_call(&r, VGPU_CMD_MODULE_LOAD, &load, sizeof(load), NULL, 0, NULL, 0), 0, "which is loaded");
     raw_send(&r, VGPU_CMD_FUNCTION_GET, &get, sizeof(get), "number", 6);
     is_u64(launch(&r, THREADS, VA, 0), 0, "the kernel fills two granules");
     ok(numbered(p, THREADS), "with its numbers");
